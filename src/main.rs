@@ -1,0 +1,3 @@
+//! The command `dicomenc`: wires the library together, and nothing else.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The command `controlplane`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Azure as a synchronous state machine. It knows nothing of the operator's code.

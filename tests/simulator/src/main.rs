@@ -1,0 +1,3 @@
+//! The command `azure-simulator`.
+
+fn main() {}
