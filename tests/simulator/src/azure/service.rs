@@ -4,13 +4,14 @@
 //! documentation of TDE with customer keys (the 30 minutes).
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
+    access::{Denial, KeyReference},
+    document::{attached, identity_kind, key_url},
     estate::{Estate, guid},
     path::segment_after,
     settings::Settings,
-    vault::{Denial, KeyReference},
 };
 
 #[derive(Clone, Debug)]
@@ -387,38 +388,6 @@ impl Service {
     pub(super) fn current_principal(&self, estate: &Estate) -> Option<String> {
         self.principal_of(&self.document, estate)
     }
-}
-
-/// The key URL of a document; an empty one is something else than none.
-pub(super) fn key_url(document: &Map<String, Value>) -> Option<&str> {
-    document
-        .get("properties")?
-        .pointer("/encryption/customerManagedKeyEncryption/keyEncryptionKeyUrl")?
-        .as_str()
-}
-
-/// The identity type of a document; `None` when it has no identity.
-pub(super) fn identity_kind(document: &Map<String, Value>) -> &str {
-    document
-        .get("identity")
-        .and_then(|identity| identity.get("type"))
-        .and_then(Value::as_str)
-        .unwrap_or("None")
-}
-
-/// The ids of the user-assigned identities in a document.
-pub(super) fn attached(document: &Map<String, Value>) -> Vec<String> {
-    document
-        .get("identity")
-        .and_then(|identity| identity.get("userAssignedIdentities"))
-        .and_then(Value::as_object)
-        .map(|ids| ids.keys().cloned().collect())
-        .unwrap_or_default()
-}
-
-/// A document with only this key URL in its encryption block.
-pub(super) fn encryption(url: &str) -> Value {
-    json!({ "customerManagedKeyEncryption": { "keyEncryptionKeyUrl": url } })
 }
 
 fn refusal(denial: Denial) -> (String, String) {
