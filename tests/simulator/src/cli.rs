@@ -107,7 +107,9 @@ enum Output {
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
-        Ok(_) | Err(_) => Err("write a number above 0: 1 is Azure's own pace, 60 makes a minute a second".into()),
+        Ok(_) | Err(_) => {
+            Err("write a number above 0: 1 is Azure's own pace, 60 makes a minute a second".into())
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use std::{
 
 use azure_simulator::cli::Cli;
 use clap::Parser;
+use rustls::crypto::ring;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     // an error means that there is a provider already, which is all we want
-    rustls::crypto::ring::default_provider().install_default().ok();
+    ring::default_provider().install_default().ok();
     match Cli::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -139,7 +139,14 @@ pub enum ServeError {
 
 /// Starts to serve; when it returns, both addresses accept connections.
 pub async fn serve(options: Options) -> Result<Running, ServeError> {
-    let Options { listen, tls_listen, tls_dir, world, settings, journal } = options;
+    let Options {
+        listen,
+        tls_listen,
+        tls_dir,
+        world,
+        settings,
+        journal,
+    } = options;
     let certificates = Certificates::open(tls_dir.as_deref(), tls_listen.ip())
         .map_err(ServeError::Certificates)?;
     let (plain, http) = bind(listen).await?;
@@ -155,12 +162,20 @@ pub async fn serve(options: Options) -> Result<Running, ServeError> {
     let shared = Arc::new(Shared {
         azure: Arc::clone(&azure),
         journal: Mutex::new(journal),
-        acceptor: certificates.into_acceptor().map_err(ServeError::Certificates)?,
+        acceptor: certificates
+            .into_acceptor()
+            .map_err(ServeError::Certificates)?,
         tasks: Mutex::new(Some(JoinSet::new())),
     });
     shared.spawn(accept(Arc::clone(&shared), plain, Via::Plain(http)));
     shared.spawn(accept(Arc::clone(&shared), tls, Via::Tls(https)));
-    Ok(Running { http, https, ca_pem, azure, shared })
+    Ok(Running {
+        http,
+        https,
+        ca_pem,
+        azure,
+        shared,
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
@@ -241,8 +256,8 @@ async fn greet(shared: Arc<Shared>, via: Via, stream: TcpStream) {
         Via::Tls(_) | Via::Tunnel(_) => {
             let accepted = shared.acceptor.accept(stream).await;
             // a client that does not trust our CA says so itself
-            if let Ok(stream) = accepted {
-                converse(shared, via, stream).await;
+            if let Ok(encrypted) = accepted {
+                converse(shared, via, encrypted).await;
             }
         }
     }
@@ -256,16 +271,18 @@ where
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());
     builder.http2().timer(TokioTimer::new());
-    let service = service_fn(move |request| {
-        answer::answer(Arc::clone(&shared), via.clone(), request)
-    });
+    let service =
+        service_fn(move |request| answer::answer(Arc::clone(&shared), via.clone(), request));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     // how a connection ends concerns the client alone; resets on purpose end here too
     connection.await.ok();
 }
 
 /// The one place where the simulator reads the clock.
-#[expect(clippy::disallowed_methods, reason = "the border: everything inside takes time as an argument")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the border: everything inside takes time as an argument"
+)]
 fn now() -> Timestamp {
     Timestamp::now()
 }

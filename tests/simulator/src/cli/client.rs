@@ -14,7 +14,10 @@ pub(super) async fn set(arguments: SetArguments) -> anyhow::Result<()> {
     let SetArguments { endpoint, words } = arguments;
     let body = json!({ "words": words });
     let answer = ask(&endpoint, "changes", Some(body)).await?;
-    let sentence = answer.get("changed").and_then(Value::as_str).unwrap_or("done");
+    let sentence = answer
+        .get("changed")
+        .and_then(Value::as_str)
+        .unwrap_or("done");
     print(sentence)
 }
 
@@ -57,7 +60,10 @@ async fn ask(endpoint: &Endpoint, path: &str, body: Option<Value>) -> anyhow::Re
         )
     })?;
     let status = response.status();
-    let text = response.text().await.context("the simulator's answer broke off")?;
+    let text = response
+        .text()
+        .await
+        .context("the simulator's answer broke off")?;
     let answer = serde_json::from_str::<Value>(&text)
         .map_err(|_| anyhow!("{endpoint} is no simulator: it answered {status} without JSON"))?;
     if status.is_success() {

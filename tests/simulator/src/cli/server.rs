@@ -16,18 +16,34 @@ use crate::{
 };
 
 pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
-    let ServeArguments { listen, tls_listen, tls_dir, world, speed, journal } = arguments;
+    let ServeArguments {
+        listen,
+        tls_listen,
+        tls_dir,
+        world,
+        speed,
+        journal,
+    } = arguments;
     let world = match world {
         Some(path) => read_world(&path)?,
         None => World::builtin(),
     };
-    let settings = Settings { speed, ..Settings::default() };
+    let settings = Settings {
+        speed,
+        ..Settings::default()
+    };
     // before anything is announced: whoever reads `ready` may send the signal at once
     let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;
     let tls_dir = std::path::absolute(&tls_dir)
         .with_context(|| format!("failed to resolve {}", tls_dir.display()))?;
-    let options =
-        Options { listen, tls_listen, tls_dir: Some(tls_dir.clone()), world, settings, journal };
+    let options = Options {
+        listen,
+        tls_listen,
+        tls_dir: Some(tls_dir.clone()),
+        world,
+        settings,
+        journal,
+    };
     let running = serve(options).await?;
     announce(&running, &tls_dir.join("ca.pem")).context("failed to print the addresses")?;
     tokio::select! {

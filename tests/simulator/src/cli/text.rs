@@ -14,11 +14,11 @@ pub(super) fn readable(value: &Value) -> String {
 fn write(text: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(fields) => {
-            for (name, value) in fields {
+            for (name, field) in fields {
                 indent(text, depth);
                 text.push_str(name);
                 text.push(':');
-                write_after_name(text, value, depth);
+                write_after_name(text, field, depth);
             }
         }
         Value::Array(items) => {

@@ -6,13 +6,8 @@ use http::{Method, Request, Response, StatusCode, request::Parts};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Shared, Via,
-    answer::json as answer_json,
-    tunnel::is_azure_host,
-    wire::Body,
-};
-use crate::azure::Change;
+use super::{Shared, Via, answer::json as answer_json, tunnel::is_azure_host, wire::Body};
+use crate::azure::{Azure, Change};
 
 /// Whether a request is for the admin endpoint rather than for Azure.
 pub(super) fn is_for_us(via: &Via, parts: &Parts) -> bool {
@@ -30,9 +25,11 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>) -> Response<Body
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/admin/changes") => change(shared, request.body()),
         (&Method::GET, "/admin/estate") => {
-            answer_json(StatusCode::OK, &shared.with_azure(|azure, now| azure.show(now)))
+            answer_json(StatusCode::OK, &shared.with_azure(Azure::show))
         }
-        (&Method::GET, "/admin/journal") => journal(shared, request.uri().query().unwrap_or_default()),
+        (&Method::GET, "/admin/journal") => {
+            journal(shared, request.uri().query().unwrap_or_default())
+        }
         (method, path) => wrong(
             StatusCode::NOT_FOUND,
             &format!(
@@ -58,9 +55,8 @@ struct Words {
 }
 
 fn change(shared: &Shared, body: &[u8]) -> Response<Body> {
-    let order = match serde_json::from_slice::<Order>(body) {
-        Ok(order) => order,
-        Err(_) => return wrong(StatusCode::BAD_REQUEST, &why_no_order(body)),
+    let Ok(order) = serde_json::from_slice::<Order>(body) else {
+        return wrong(StatusCode::BAD_REQUEST, &why_no_order(body));
     };
     let change = match order {
         Order::Change(change) => change,
@@ -95,7 +91,10 @@ fn journal(shared: &Shared, query: &str) -> Response<Body> {
             let body = json!({"next": excerpt.next, "exchanges": excerpt.exchanges});
             answer_json(StatusCode::OK, &body)
         }
-        Err(_) => wrong(StatusCode::BAD_REQUEST, "since is the number of an exchange: 0, 1, 2, .."),
+        Err(_) => wrong(
+            StatusCode::BAD_REQUEST,
+            "since is the number of an exchange: 0, 1, 2, ..",
+        ),
     }
 }
 

@@ -39,8 +39,8 @@ pub(super) async fn answer(
         Ok(uri) => parts.uri = uri,
         Err(what_is_wrong) => return Ok(refusal(StatusCode::BAD_REQUEST, &what_is_wrong)),
     }
-    let request = Request::from_parts(parts, body);
-    let reply = shared.with_azure(|azure, now| azure.handle(&request, now));
+    let completed = Request::from_parts(parts, body);
+    let reply = shared.with_azure(|azure, now| azure.handle(&completed, now));
     realise(reply).await
 }
 
@@ -54,9 +54,10 @@ pub(super) fn refusal(status: StatusCode, message: &str) -> Response<Body> {
 pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::whole(Bytes::from(format!("{value}\n"))));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }
 
@@ -82,7 +83,8 @@ fn absolute(via: &Via, parts: &http::request::Parts) -> Result<Uri, String> {
     };
     uri.scheme = Some(scheme);
     uri.authority = Some(authority);
-    uri.path_and_query.get_or_insert(http::uri::PathAndQuery::from_static("/"));
+    uri.path_and_query
+        .get_or_insert(http::uri::PathAndQuery::from_static("/"));
     Uri::from_parts(uri).map_err(|error| format!("the request's address is not valid: {error}"))
 }
 

@@ -111,15 +111,16 @@ impl Certificates {
     }
 
     fn for_host(&self, host: &str) -> Result<Arc<CertifiedKey>, CertificateError> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = hosts.get(host) {
-            return Ok(Arc::clone(known));
+        let known = || self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(certified) = known().get(host) {
+            return Ok(Arc::clone(certified));
         }
         let certificate = server_parameters(vec![host.to_owned()])?
             .signed_by(&self.server_key, &self.issuer)
             .map_err(CertificateError::Certificate)?;
         let made = certified(certificate.der().clone(), &self.server_key)?;
-        hosts.insert(host.to_owned(), Arc::clone(&made));
+        // two connections may have made one at the same time: either is good
+        known().insert(host.to_owned(), Arc::clone(&made));
         Ok(made)
     }
 }
@@ -142,7 +143,9 @@ impl fmt::Debug for Certificates {
 impl Stored {
     fn generate(listen: IpAddr) -> Result<Self, CertificateError> {
         let ca_key = KeyPair::generate().map_err(CertificateError::Certificate)?;
-        let ca = ca_parameters().self_signed(&ca_key).map_err(CertificateError::Certificate)?;
+        let ca = ca_parameters()
+            .self_signed(&ca_key)
+            .map_err(CertificateError::Certificate)?;
         let ca_key_pem = ca_key.serialize_pem();
         let issuer = Issuer::new(ca_parameters(), ca_key);
         let server_key = KeyPair::generate().map_err(CertificateError::Certificate)?;
@@ -191,8 +194,10 @@ impl Stored {
     }
 
     fn save(self, directory: &Path) -> Result<Self, CertificateError> {
-        fs::create_dir_all(directory)
-            .map_err(|source| CertificateError::File { path: directory.to_owned(), source })?;
+        fs::create_dir_all(directory).map_err(|source| CertificateError::File {
+            path: directory.to_owned(),
+            source,
+        })?;
         let texts = [&self.ca, &self.ca_key, &self.server, &self.server_key];
         for (name, text) in FILES.into_iter().zip(texts) {
             let path = directory.join(name);
@@ -220,7 +225,7 @@ fn server_parameters(names: Vec<String>) -> Result<CertificateParams, Certificat
     Ok(dated(parameters))
 }
 
-/// Valid for as long as UTCTime reaches, whatever clock the client has.
+/// Valid for as long as the short form of dates reaches, whatever clock the client has.
 fn dated(mut parameters: CertificateParams) -> CertificateParams {
     parameters.not_before = date_time_ymd(2020, 1, 1);
     parameters.not_after = date_time_ymd(2049, 12, 31);

@@ -32,20 +32,29 @@ pub(super) struct Excerpt {
 impl Journal {
     /// A journal that remembers the latest exchanges only.
     pub(super) const fn in_memory() -> Self {
-        Self { file: None, latest: VecDeque::new(), next: 0 }
+        Self {
+            file: None,
+            latest: VecDeque::new(),
+            next: 0,
+        }
     }
 
     /// A journal that also appends to a file, made if it is not there.
     pub(super) fn appending_to(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Some(file), ..Self::in_memory() })
+        Ok(Self {
+            file: Some(file),
+            ..Self::in_memory()
+        })
     }
 
     /// Adds exchanges; each line is in the file when this returns.
     pub(super) fn append(&mut self, exchanges: &[Exchange]) {
         for exchange in exchanges {
             // an exchange that cannot be written as JSON, or a full disk, must not stop Azure
-            let Ok(value) = serde_json::to_value(exchange) else { continue };
+            let Ok(value) = serde_json::to_value(exchange) else {
+                continue;
+            };
             if let Some(file) = &mut self.file {
                 // one write per line: a reader, or a crash, never finds half of one
                 file.write_all(format!("{value}\n").as_bytes()).ok();
@@ -63,7 +72,10 @@ impl Journal {
         let kept = u64::try_from(self.latest.len()).unwrap_or(u64::MAX);
         let first = self.next.saturating_sub(kept);
         let skipped = usize::try_from(since.saturating_sub(first)).unwrap_or(usize::MAX);
-        Excerpt { next: self.next, exchanges: self.latest.iter().skip(skipped).cloned().collect() }
+        Excerpt {
+            next: self.next,
+            exchanges: self.latest.iter().skip(skipped).cloned().collect(),
+        }
     }
 }
 

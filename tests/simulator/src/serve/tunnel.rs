@@ -14,7 +14,8 @@ pub(super) fn is_azure_host(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     HOSTS.contains(&host.as_str())
         || SUFFIXES.iter().any(|suffix| {
-            host.strip_suffix(suffix).is_some_and(|name| !name.is_empty() && !name.contains('.'))
+            host.strip_suffix(suffix)
+                .is_some_and(|name| !name.is_empty() && !name.contains('.'))
         })
 }
 
@@ -30,7 +31,9 @@ pub(super) fn open(shared: &Arc<Shared>, via: &Via, request: Request<Incoming>) 
     };
     let inside = Arc::clone(shared);
     shared.spawn(async move {
-        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        let Ok(upgraded) = hyper::upgrade::on(request).await else {
+            return;
+        };
         let accepted = inside.acceptor.accept(TokioIo::new(upgraded)).await;
         // a client that does not trust our CA says so itself
         if let Ok(stream) = accepted {
@@ -92,8 +95,14 @@ mod tests {
     #[test]
     fn a_tunnel_leads_to_port_443_and_its_host_carries_no_port() {
         let permitted = |target: &str| permitted(Some(&target.parse().unwrap()));
-        assert_eq!(permitted("management.azure.com:443").unwrap(), "management.azure.com");
-        assert_eq!(permitted("management.azure.com").unwrap(), "management.azure.com");
+        assert_eq!(
+            permitted("management.azure.com:443").unwrap(),
+            "management.azure.com"
+        );
+        assert_eq!(
+            permitted("management.azure.com").unwrap(),
+            "management.azure.com"
+        );
         let refused = permitted("management.azure.com:22").unwrap_err();
         assert!(refused.contains("at port 443"), "{refused}");
     }
