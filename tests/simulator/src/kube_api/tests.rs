@@ -56,7 +56,9 @@ pub(super) fn send(
             response.status(),
             serde_json::from_slice(response.body()).unwrap(),
         ),
-        other => panic!("no answer but {other:?}"),
+        KubeReply::Watch(_) | KubeReply::Lost | KubeReply::Silence | KubeReply::Delayed(..) => {
+            panic!("no answer to {request:?}")
+        }
     }
 }
 
@@ -257,7 +259,7 @@ fn a_lease_is_written_by_the_one_who_saw_its_latest_version() {
     renewed["spec"]["renewTime"] = json!("2027-01-15T08:00:00.000000Z");
     assert_eq!(put(&mut api, &path, &renewed).0, 200);
 
-    let mut late = seen.clone();
+    let mut late = seen;
     late["spec"]["holderIdentity"] = json!("b");
     for (status, body) in [put(&mut api, &path, &late), merge(&mut api, &path, &late)] {
         assert_eq!(

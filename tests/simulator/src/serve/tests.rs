@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use rustls::crypto::ring;
 use serde_json::{Value, json};
 
 use super::*;
 
 /// A client that trusts the simulator's CA and nobody else, and never hangs a test for long.
 fn client(running: &Running) -> ClientBuilder {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    ring::default_provider().install_default().ok();
     let ca = Certificate::from_pem(running.ca_pem.as_bytes()).unwrap();
     Client::builder()
         .no_proxy()
@@ -208,15 +207,15 @@ async fn a_change_in_words_is_made_and_one_that_is_not_understood_is_explained()
         json!({"paint": "blue"}),
         json!(7),
     ] {
-        let answer = changes
+        let refusal = changes
             .try_clone()
             .unwrap()
             .json(&nonsense)
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), 400, "{nonsense}");
-        let error = answer.json::<Value>().await.unwrap();
+        assert_eq!(refusal.status(), 400, "{nonsense}");
+        let error = refusal.json::<Value>().await.unwrap();
         assert!(error["error"].as_str().unwrap().contains("key"), "{error}");
     }
     assert!(

@@ -131,7 +131,7 @@ mod tests {
     use std::{sync::Mutex, time::Duration};
 
     use http_body_util::BodyExt;
-    use hyper::service::service_fn;
+    use hyper::{server::conn::http1, service::service_fn};
     use hyper_util::rt::TokioIo;
     use jiff::SignedDuration;
     use tokio::{
@@ -153,7 +153,7 @@ mod tests {
             let reply = reply.lock().unwrap().take().unwrap();
             async { realise(reply).await }
         });
-        let serving = hyper::server::conn::http1::Builder::new()
+        let serving = http1::Builder::new()
             .keep_alive(false)
             .serve_connection(TokioIo::new(server), service);
         let reading = async {
@@ -207,7 +207,7 @@ mod tests {
             .unwrap();
         assert_eq!(begin.elapsed().as_secs(), 2);
         assert!(
-            timeout(Duration::from_secs(3_600), realise(Reply::Silence))
+            timeout(Duration::from_hours(1), realise(Reply::Silence))
                 .await
                 .is_err()
         );
