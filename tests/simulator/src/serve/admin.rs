@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Shared, Via, answer::json as answer_json, tunnel::is_azure_host, wire::Body};
 use crate::azure::{Azure, Change};
@@ -40,14 +40,7 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>) -> Response<Body
     }
 }
 
-/// A change in words, as the command line has them, or as the value itself.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Order {
-    Words(Words),
-    Change(Change),
-}
-
+/// A change in words, as the command line has them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Words {
@@ -55,15 +48,9 @@ struct Words {
 }
 
 fn change(shared: &Shared, body: &[u8]) -> Response<Body> {
-    let Ok(order) = serde_json::from_slice::<Order>(body) else {
-        return wrong(StatusCode::BAD_REQUEST, &why_no_order(body));
-    };
-    let change = match order {
-        Order::Change(change) => change,
-        Order::Words(Words { words }) => match Change::parse(&words) {
-            Ok(change) => change,
-            Err(message) => return wrong(StatusCode::BAD_REQUEST, &message),
-        },
+    let change = match ordered(body) {
+        Ok(change) => change,
+        Err(message) => return wrong(StatusCode::BAD_REQUEST, &message),
     };
     match shared.with_azure(|azure, now| azure.apply(&change, now)) {
         Ok(sentence) => answer_json(StatusCode::OK, &json!({"changed": sentence})),
@@ -71,10 +58,19 @@ fn change(shared: &Shared, body: &[u8]) -> Response<Body> {
     }
 }
 
-/// What is wrong with a body, in serde's words about the form that was most likely meant.
-fn why_no_order(body: &[u8]) -> String {
-    let error = serde_json::from_slice::<Change>(body)
-        .map_or_else(|error| error.to_string(), |_| "not a change".to_owned());
+/// The change that a body asks for, in words or as the value itself; or what is wrong with it. Not an
+/// untagged enum: these lose numbers under serde_json's `arbitrary_precision`.
+fn ordered(body: &[u8]) -> Result<Change, String> {
+    let value = serde_json::from_slice::<Value>(body).map_err(|error| explained(&error))?;
+    if value.get("words").is_some() {
+        let Words { words } = serde_json::from_value(value).map_err(|error| explained(&error))?;
+        Change::parse(&words)
+    } else {
+        serde_json::from_value(value).map_err(|error| explained(&error))
+    }
+}
+
+fn explained(error: &serde_json::Error) -> String {
     format!(
         "the body is no change ({error}); send {{\"words\": [\"key\", \"clinic-keys/dicom-cmk\", \
          \"disabled\"]}} or a change as JSON"
