@@ -1,4 +1,5 @@
 //! The DicomEncryption operator: it makes an Azure DICOM service encrypt its data with the
 //! customer's own key, and never stops watching that the service can still reach that key.
 
+pub mod arm;
 pub mod azure;
