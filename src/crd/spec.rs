@@ -1,7 +1,13 @@
 //! What a user asks for.
 
-#![expect(unreachable_pub, reason = "the schema derive repeats the type in a place of its own")]
-#![expect(clippy::duplicated_attributes, reason = "each printer column has its type")]
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive repeats the type in a place of its own"
+)]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printer column has its type"
+)]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

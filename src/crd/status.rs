@@ -1,6 +1,9 @@
 //! What was observed.
 
-#![expect(unreachable_pub, reason = "the schema derive repeats the type in a place of its own")]
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive repeats the type in a place of its own"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
