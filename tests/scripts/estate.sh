@@ -6,6 +6,10 @@ demo=$PWD/target/demo
 binaries=${CARGO_TARGET_DIR:-$PWD/target}/debug
 # divides Azure's own delays (30 s for an operation on a service, 5 minutes until a role assignment works)
 speed=${SPEED:-20}
+if [[ ! $speed =~ ^[1-9][0-9]*$ ]]; then
+    echo "SPEED is '$speed': write a whole number, 20 say" >&2
+    exit 1
+fi
 
 say() { printf '%s\n' "$*"; }
 
