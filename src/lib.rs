@@ -3,3 +3,5 @@
 
 pub mod arm;
 pub mod azure;
+pub mod crd;
+pub mod domain;
