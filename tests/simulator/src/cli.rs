@@ -127,26 +127,49 @@ and the CA as one that it trusts (curl: --cacert, Python: REQUESTS_CA_BUNDLE, No
 const SET_HELP: &str = "\
 Examples:
   azure-simulator set key clinic-keys/dicom-cmk disabled
-      also: enabled, deleted, recovered, purged, expired, not-yet-valid, new-version
+      also: enabled, deleted, recovered, purged, expired, not-yet-valid, valid, new-version
   azure-simulator set vault clinic-keys firewall-closed
-      also: firewall-open, bypass-off, bypass-on, deleted, recovered, purge-protection-off
+      also: firewall-open, bypass-off, bypass-on, deleted, recovered, purged, access-policies, rbac,
+      purge-protection-off, purge-protection-on, soft-delete-off, soft-delete-on
   azure-simulator set identity imaging/clinic/radiology off
+  azure-simulator set identity radiology-identity deleted
   azure-simulator set role-assignments clinic-keys removed
   azure-simulator set service radiology key removed
+  azure-simulator set service radiology tags team=imaging
+  azure-simulator set service radiology operation-fails
   azure-simulator set health radiology unavailable
+      also: available, degraded, unknown, automatic
   azure-simulator set throttling on 30
   azure-simulator set control-plane broken
-Words that are not understood are answered with what would be.";
+  azure-simulator set faults PUT dicomservices drop-after times 1
+  azure-simulator set faults any vault.azure.net status 503
+  azure-simulator set faults off
+Words that are not understood are answered with those that would be.";
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::azure::Change;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_understood() {
+        let examples = SET_HELP
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("azure-simulator set "));
+        let mut count = 0;
+        for example in examples {
+            let words: Vec<String> = example.split(' ').map(str::to_owned).collect();
+            Change::parse(&words).unwrap_or_else(|error| panic!("{example}: {error}"));
+            count += 1;
+        }
+        assert_eq!(count, 14);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::{
     fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ServeArguments;
@@ -55,11 +55,11 @@ pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_world(path: &PathBuf) -> anyhow::Result<World> {
+fn read_world(path: &Path) -> anyhow::Result<World> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("failed to read the world {}", path.display()))?;
-    serde_saphyr::from_str(&text)
-        .with_context(|| format!("failed to understand the world {}", path.display()))
+    World::from_yaml(&text)
+        .map_err(|error| anyhow!("failed to understand the world {}: {error}", path.display()))
 }
 
 fn announce(running: &Running, ca: &Path) -> io::Result<()> {

@@ -59,18 +59,19 @@ fn change(shared: &Shared, body: &[u8]) -> Response<Body> {
 }
 
 /// The change that a body asks for, in words or as the value itself; or what is wrong with it. Not an
-/// untagged enum: these lose numbers under serde_json's `arbitrary_precision`.
+/// untagged enum: under `arbitrary_precision` these lose numbers.
 fn ordered(body: &[u8]) -> Result<Change, String> {
-    let value = serde_json::from_slice::<Value>(body).map_err(|error| explained(&error))?;
+    let value = serde_json::from_slice::<Value>(body).map_err(explained)?;
     if value.get("words").is_some() {
-        let Words { words } = serde_json::from_value(value).map_err(|error| explained(&error))?;
+        let Words { words } = serde_json::from_value(value).map_err(explained)?;
         Change::parse(&words)
     } else {
-        serde_json::from_value(value).map_err(|error| explained(&error))
+        serde_json::from_value(value).map_err(explained)
     }
 }
 
-fn explained(error: &serde_json::Error) -> String {
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err calls")]
+fn explained(error: serde_json::Error) -> String {
     format!(
         "the body is no change ({error}); send {{\"words\": [\"key\", \"clinic-keys/dicom-cmk\", \
          \"disabled\"]}} or a change as JSON"

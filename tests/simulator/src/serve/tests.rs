@@ -268,3 +268,45 @@ async fn after_the_shutdown_nobody_listens() {
         assert!(TcpStream::connect(address).await.is_err(), "{address}");
     }
 }
+
+#[tokio::test]
+async fn scripted_faults_reach_the_client_as_what_they_are() {
+    let running = started().await;
+    let client = client(&running).build().unwrap();
+    let changes = format!("http://{}/admin/changes", running.http);
+    let url = format!(
+        "http://{}/metadata/endpoints?api-version=2022-09-01",
+        running.http
+    );
+    for answer in [
+        json!("dropBefore"),
+        json!("dropAfter"),
+        json!("reset"),
+        json!("truncated"),
+        json!({"status": {"status": 418}}),
+    ] {
+        let fault = json!({"fault": {"method": "GET", "times": 1, "answer": answer}});
+        let made = client.post(&changes).json(&fault).send().await.unwrap();
+        assert_eq!(made.status(), 200, "{}", made.text().await.unwrap());
+        let met = match client.get(&url).send().await {
+            Err(_) => "no answer".to_owned(),
+            Ok(response) if response.status() != 200 => response.status().as_str().to_owned(),
+            Ok(response) => response
+                .text()
+                .await
+                .map_or_else(|_| "half an answer".to_owned(), |_| "all".to_owned()),
+        };
+        let expected = match answer.as_str() {
+            Some("truncated") => "half an answer",
+            Some(_) => "no answer",
+            None => "418",
+        };
+        assert_eq!(met, expected, "{answer}");
+        assert_eq!(
+            client.get(&url).send().await.unwrap().status(),
+            200,
+            "once only"
+        );
+    }
+    running.shutdown().await;
+}
