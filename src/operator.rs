@@ -45,13 +45,13 @@ const SILENT_SWEEPS: u32 = 3;
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     crate::telemetry::install(&settings.log, Arc::clone(&clock))?;
-    let mut registry = Registry::default();
-    std::mem::swap(&mut registry, &mut metrics::registry());
+    let mut registry = metrics::registry();
     let metrics = Metrics::register(&mut registry);
     let (progress, readiness) = (Progress::new(Arc::clone(&clock)), Readiness::default());
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
 
-    tracker.spawn(stop_on_signal(shutdown.clone()));
+    // not waited for at the end: it waits for a second signal
+    let signals = TaskTracker::new().spawn(stop_on_signal(shutdown.clone()));
     serve(
         &settings,
         (&progress, &readiness),
@@ -122,6 +122,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     stop_election.cancel();
     tracker.close();
     tracker.wait().await;
+    signals.abort();
     tracing::info!("the operator has ended");
     Ok(())
 }

@@ -18,8 +18,11 @@ use super::context::Context;
 /// a status within two seconds, even with Azure down.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// How old a fact may be on which a write rests. The safety rules allow 60 s.
+/// How old a fact may be on which a write rests. It is read again when older.
 const FRESH_FOR_WRITE: SignedDuration = SignedDuration::from_secs(30);
+
+/// How old a fact may be at most on which a write rests (safety rule I2).
+const OLDEST_FOR_WRITE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is seen leads to further things to look at: the key in use, then the version chosen.
 const ROUNDS: usize = 3;
@@ -72,6 +75,35 @@ impl Look<'_> {
         self.read(FRESH_FOR_WRITE.min(led.max(SignedDuration::ZERO)))
             .await;
         self.now()
+    }
+
+    /// Whether everything that a write rests on was read lately, after our own latest write, and
+    /// by this leader. What could not be read anew is no ground to write on.
+    pub(super) fn is_ground_for_write(&self, sight: &Sight) -> bool {
+        let oldest = sight.at - OLDEST_FOR_WRITE;
+        let led = self.context.parts.leading_since;
+        let wrote = self.context.states.of(self.uid).wrote_at;
+        let is_fresh = |at: Option<Timestamp>| at.is_some_and(|at| at >= oldest && at >= led);
+        let Observed {
+            tenant,
+            service,
+            identity,
+            vaults,
+            versions,
+            listing: _,
+            assignments,
+            health: _,
+        } = &sight.observed;
+        let vault = &self.desired.key.vault;
+        is_fresh(service.at())
+            && service.at() > wrote
+            && is_fresh(tenant.at())
+            && identity.as_ref().is_none_or(|fact| is_fresh(fact.at()))
+            && vaults.get(vault).is_some_and(|fact| is_fresh(fact.at()))
+            && versions.values().all(|fact| is_fresh(fact.at()))
+            && assignments
+                .get(vault)
+                .is_some_and(|fact| is_fresh(fact.at()))
     }
 
     /// What a write has changed.

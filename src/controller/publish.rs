@@ -40,7 +40,9 @@ pub(super) async fn publish(
     new: &DicomEncryptionStatus,
 ) -> Result<(), PublishError> {
     measure(context, object, new);
-    if !differs(old, new) {
+    let uid = object.uid().unwrap_or_default();
+    // an older CRD is asked again and again: only its answer tells that it was replaced
+    if !differs(old, new) && !context.states.of(&uid).crd_outdated {
         return Ok(());
     }
     let namespace = object.namespace().unwrap_or_default();

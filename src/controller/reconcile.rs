@@ -26,7 +26,7 @@ use super::operation;
 use super::publish::{PublishError, publish};
 use super::rival::rival;
 use super::setback::{self, Attempt};
-use super::state::AcceptedWrite;
+use super::state::{AcceptedWrite, ObjectState};
 
 /// The shortest pause before an operation, or the effect of a write, is looked at again.
 const SHORTEST_POLL: SignedDuration = SignedDuration::from_secs(1);
@@ -64,6 +64,7 @@ pub(super) async fn reconcile(
         uid: &uid,
         old: old.as_ref(),
         desired: &desired,
+        state: &state,
     };
     pass.run().await
 }
@@ -100,6 +101,8 @@ struct Pass<'pass> {
     uid: &'pass str,
     old: Option<&'pass DicomEncryptionStatus>,
     desired: &'pass Desired,
+    /// What was remembered when the pass began.
+    state: &'pass ObjectState,
 }
 
 impl Pass<'_> {
@@ -128,7 +131,9 @@ impl Pass<'_> {
         if planned.step.is_some() {
             sight = look.before_write().await;
             planned = self.plan(&sight, &memory);
-            if let Some(step) = planned.step.clone() {
+            if let Some(step) = planned.step.clone()
+                && look.is_ground_for_write(&sight)
+            {
                 self.write(&step, &sight, &memory, correlation).await;
                 sight = look.after_write(&step).await;
                 planned = self.plan(&sight, &memory);
@@ -194,6 +199,9 @@ impl Pass<'_> {
         tracing::info!(%step, %correlation, "write to Azure");
         let arm = self.context.parts.arm.correlated(correlation);
         let now = self.context.parts.clock.now();
+        self.context
+            .states
+            .change(self.uid, |state| state.wrote_at = Some(now));
         match apply(&arm, step, service).await {
             Ok(accepted) => {
                 tracing::info!(%step, %correlation, "Azure accepted the write");
@@ -281,9 +289,13 @@ impl Pass<'_> {
             return Action::requeue(std::time::Duration::from_millis(10));
         }
         let state = self.context.states.of(self.uid);
+        if state.crd_outdated && !self.state.crd_outdated {
+            return Action::requeue(std::time::Duration::from_millis(10));
+        }
         let is_awaited = sight.service().is_some_and(Service::is_busy) || state.accepted.is_some();
         let mut soonest = now + self.context.parts.settings.recheck;
-        if is_awaited {
+        // a step that is due and was not taken lacked fresh facts, or this replica does not lead
+        if is_awaited || planned.step.is_some() {
             soonest = soonest.min(now + poll_pause(state.polls));
             self.context.states.change(self.uid, |state| {
                 state.polls = state.polls.saturating_add(1)

@@ -18,6 +18,8 @@ pub struct ObjectState {
     pub published: Option<DicomEncryptionStatus>,
     /// The latest write that Azure accepted, until its effect is seen.
     pub accepted: Option<AcceptedWrite>,
+    /// When the latest write was begun, whatever became of it.
+    pub wrote_at: Option<Timestamp>,
     /// The latest write that did not work.
     pub setback: Option<Setback>,
     /// How often in a row writes did not work.
