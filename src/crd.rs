@@ -1,0 +1,17 @@
+//! The Kubernetes contract `dicomenc.io/v1alpha1`: plain data and the rules that the API server
+//! checks. No behaviour lives here.
+
+pub mod condition;
+pub mod rules;
+pub mod spec;
+pub mod status;
+
+pub use self::condition::{ConditionType, Reason};
+pub use self::spec::{
+    AccessManagement, AccessSpec, AssignmentScope, DeletionPolicy, DicomEncryption,
+    DicomEncryptionSpec, IdentitySpec, IdentityType, KeySpec, Mode, OnDrift, RoleName,
+};
+pub use self::status::{
+    DicomEncryptionStatus, GrantOrigin, GrantStatus, IdentityStatus, KeyAccessState,
+    KeyAccessStatus, KeyStatus, KeyVersionState, KeyVersionStatus, PendingKeyStatus,
+};

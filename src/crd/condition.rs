@@ -1,0 +1,156 @@
+//! The closed sets of condition types and reasons.
+
+use std::fmt;
+
+/// The conditions of an object's status.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum ConditionType {
+    /// Everything is as asked and healthy.
+    Ready,
+    /// A step is due or under way. Present only while true.
+    Reconciling,
+    /// A person is needed. Present only while true.
+    Stalled,
+    /// The service has the identity asked for.
+    IdentityReady,
+    /// The vault is safe to depend on.
+    VaultProtected,
+    /// The key version can be used.
+    KeyUsable,
+    /// The identity may use the key.
+    AccessGranted,
+    /// The service uses the key asked for.
+    EncryptionApplied,
+    /// The service can reach the key that it uses.
+    KeyAccessible,
+}
+
+impl ConditionType {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 9] = [
+        Self::Ready,
+        Self::Reconciling,
+        Self::Stalled,
+        Self::IdentityReady,
+        Self::VaultProtected,
+        Self::KeyUsable,
+        Self::AccessGranted,
+        Self::EncryptionApplied,
+        Self::KeyAccessible,
+    ];
+
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::IdentityReady => "IdentityReady",
+            Self::VaultProtected => "VaultProtected",
+            Self::KeyUsable => "KeyUsable",
+            Self::AccessGranted => "AccessGranted",
+            Self::EncryptionApplied => "EncryptionApplied",
+            Self::KeyAccessible => "KeyAccessible",
+        }
+    }
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+macro_rules! reasons {
+    ($($name:ident: $doc:literal,)*) => {
+        /// Why a condition is as it is: part of the API, unlike the message beside it.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Reason {
+            $(#[doc = $doc] $name,)*
+        }
+
+        impl Reason {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name in the API.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// What it means, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $doc,)*
+                }
+            }
+
+            /// Reads the name back, as an older status holds it.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.as_str() == name)
+            }
+        }
+    };
+}
+
+reasons! {
+    Healthy: "Everything is as asked, and the service can reach its key.",
+    AsSpecified: "The link is as asked.",
+    NotRead: "Nothing has been read from Azure yet.",
+    AzureUnreachable: "Azure could not be reached.",
+    Throttled: "Azure asked to wait.",
+    NotAuthorised: "Azure refused the operator's own request.",
+    NotApplicable: "This link has nothing to say until an earlier one is in place.",
+    Invalid: "The object itself cannot be carried out as written.",
+    DuplicateTarget: "An older object names the same service.",
+    CrdOutdated: "The installed CRD drops fields of the status.",
+    Suspended: "Work is left undone because the object is suspended.",
+    NotAsSpecified: "The service is not as asked, and the object only observes.",
+    Drifted: "Somebody changed what was asked for, and the object only reports.",
+    ServiceNotFound: "The DICOM service does not exist.",
+    ServiceBusy: "An operation on the service is under way.",
+    ServiceUnhealthy: "Resource Health says that the service is not well, for a reason that the chain does not show.",
+    OperationFailed: "The last operation on the service ended without success.",
+    WriteRefused: "Azure refused a write.",
+    EnablingIdentity: "The identity is being enabled on the service.",
+    IdentityNotFound: "The user-assigned identity does not exist.",
+    IdentityDeleted: "The user-assigned identity existed and is gone.",
+    IdentityDisabled: "The identity with which the service read its key is off.",
+    IdentityConflict: "The service has another identity than the one asked for.",
+    PrincipalChanged: "The identity has another object id than when the key was set.",
+    VaultNotFound: "The vault does not exist.",
+    VaultDeleted: "The vault was in use and is gone.",
+    VaultTenantMismatch: "The vault is in another tenant than the service.",
+    SoftDeleteOff: "The vault has no soft delete.",
+    PurgeProtectionOff: "The vault has no purge protection.",
+    VaultFirewallClosed: "The vault's firewall does not let trusted services through.",
+    PerimeterBlocks: "The vault is closed by a network security perimeter.",
+    AccessPoliciesUnsupported: "The vault uses access policies instead of Azure RBAC.",
+    KeyNotFound: "The key, or this version of it, does not exist.",
+    KeyDisabled: "The key version is disabled.",
+    KeyExpired: "The key version has expired.",
+    KeyExpiresSoon: "The key version expires too soon to be taken into use.",
+    KeyNotYetValid: "The key version's activation date has not come.",
+    KeyTypeUnsupported: "The key is not an RSA key.",
+    KeySizeUnsupported: "The key has neither 2048 nor 3072 bits.",
+    KeyOperationMissing: "The key does not permit wrapKey and unwrapKey.",
+    NoUsableKeyVersion: "The key has no version that could be used.",
+    GrantMissing: "The identity may not use the key.",
+    GrantConditional: "The only grant carries a condition.",
+    CreatingGrant: "The role is being assigned.",
+    GrantPending: "The grant exists and may not be in force yet.",
+    ApplyingKey: "The key url is being set on the service.",
+    RecordingKeyVersion: "The chosen key version is being recorded before it is used.",
+    EncryptedWithAnotherKey: "Another key encrypts the service.",
+    CurrentKeyUnreachable: "The key in use cannot be reached, so the service cannot change to another one.",
+    CmkRemoved: "The service was put back on Microsoft-managed keys.",
+    NotEncrypted: "The service is on Microsoft-managed keys.",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,147 @@
+//! The service has the identity asked for.
+
+use uuid::Uuid;
+
+use crate::azure::IdentityId;
+use crate::crd::Reason;
+
+use super::{Case, Finding, Next};
+use crate::domain::fact::Known;
+use crate::domain::observed::{Attached, Service, UserAttached};
+use crate::domain::step::Step;
+use crate::domain::verdict::Verdict;
+
+/// Whether the service has the identity asked for.
+pub fn judge(case: &Case<'_>, service: &Service) -> Finding {
+    match &case.desired.identity {
+        None => system(case, service),
+        Some(wanted) => user(case, service, wanted),
+    }
+}
+
+/// The principal with which the service reads its key: what Azure shows, never what the object
+/// says.
+pub fn principal(case: &Case<'_>, service: &Service) -> Option<Uuid> {
+    match &service.identity {
+        Attached::System { principal } => Some(*principal),
+        Attached::User(attached) => match attached.as_slice() {
+            [UserAttached { id, principal }] => principal.or_else(|| {
+                let wanted = case.desired.identity.as_ref()?;
+                let fact = case.observed.identity.as_ref()?;
+                (wanted == id)
+                    .then(|| fact.value(case.now))?
+                    .map(|identity| identity.principal)
+            }),
+            _ => None,
+        },
+        Attached::None | Attached::Both => None,
+    }
+}
+
+fn system(case: &Case<'_>, service: &Service) -> Finding {
+    match &service.identity {
+        Attached::System { principal } => Finding::good(Verdict::yes(format!(
+            "the system-assigned identity is on (principal {principal})"
+        ))),
+        Attached::None => missing(case, service, None),
+        Attached::User(_) | Attached::Both => conflict(service),
+    }
+}
+
+fn user(case: &Case<'_>, service: &Service, wanted: &IdentityId) -> Finding {
+    let name = wanted.id().name();
+    let known = case
+        .observed
+        .identity
+        .as_ref()
+        .map(|fact| fact.known(case.now));
+    if matches!(known, Some(Known::Absent)) {
+        return absent(case, name);
+    }
+    match &service.identity {
+        Attached::User(attached) => match attached.as_slice() {
+            [one] if one.id == *wanted => match principal(case, service) {
+                Some(principal) => Finding::good(Verdict::yes(format!(
+                    "the identity {name} is attached (principal {principal})"
+                ))),
+                None => unread(known, name),
+            },
+            _ => conflict(service),
+        },
+        Attached::None => match known {
+            Some(Known::Present(_)) => missing(case, service, Some(wanted)),
+            other => unread(other, name),
+        },
+        Attached::System { .. } | Attached::Both => conflict(service),
+    }
+}
+
+fn unread(known: Option<Known<'_, crate::domain::observed::UserIdentity>>, name: &str) -> Finding {
+    let what = format!("the identity {name}");
+    Finding::plain(match known {
+        Some(Known::Refused(denial)) => Verdict::refused(&what, denial),
+        Some(Known::Unknown(doubt)) => Verdict::doubt(&what, &doubt),
+        None | Some(Known::Present(_) | Known::Absent) => {
+            Verdict::unknown(Reason::NotRead, format!("{what} has not been read yet"))
+        }
+    })
+}
+
+fn absent(case: &Case<'_>, name: &str) -> Finding {
+    Finding::plain(if case.memory.applied.is_some() {
+        Verdict::no(
+            Reason::IdentityDeleted,
+            format!(
+                "the identity {name}, with which the service reads its key, was deleted; create an identity, give it access to the key and name it in identity.userAssignedIdentityId"
+            ),
+        )
+    } else {
+        Verdict::no(
+            Reason::IdentityNotFound,
+            format!(
+                "there is no identity {name}; create it (az identity create) or correct identity.userAssignedIdentityId"
+            ),
+        )
+    })
+}
+
+fn missing(case: &Case<'_>, service: &Service, wanted: Option<&IdentityId>) -> Finding {
+    let was_used = service.encryption.url().is_some() || case.memory.applied.is_some();
+    let verdict = if was_used {
+        Verdict::no(
+            Reason::IdentityDisabled,
+            "the service has no identity any more, so it cannot read its key; enable the identity, then give it access to the key",
+        )
+    } else {
+        Verdict::no(Reason::EnablingIdentity, "the service has no identity yet")
+    };
+    let step = Step::EnableIdentity {
+        service: case.desired.service.clone(),
+        identity: wanted.cloned(),
+    };
+    Finding {
+        verdict,
+        next: Next::Step {
+            step,
+            drift: was_used,
+        },
+    }
+}
+
+fn conflict(service: &Service) -> Finding {
+    let found = match &service.identity {
+        Attached::None => "no identity".to_owned(),
+        Attached::System { .. } => "its system-assigned identity".to_owned(),
+        Attached::Both => "both kinds of identity".to_owned(),
+        Attached::User(attached) => {
+            let names: Vec<&str> = attached.iter().map(|one| one.id.id().name()).collect();
+            format!("the identity {}", names.join(", "))
+        }
+    };
+    Finding::plain(Verdict::no(
+        Reason::IdentityConflict,
+        format!(
+            "the service has {found}, which something else may use, so it is left as it is; ask for that identity in spec.identity, or change the service's identity yourself"
+        ),
+    ))
+}

@@ -1,0 +1,237 @@
+//! What was seen in Azure that matters to one object.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::azure::{IdentityId, KeyUrl, KeyVersion, VaultId};
+
+use super::fact::Fact;
+
+/// Everything that was seen for one object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Observed {
+    /// The tenant of the service's subscription.
+    pub tenant: Fact<Uuid>,
+    /// The DICOM service.
+    pub service: Fact<Service>,
+    /// The user-assigned identity, when one is asked for.
+    pub identity: Option<Fact<UserIdentity>>,
+    /// The vaults that matter: the one asked for, and the one in use, where its id is known.
+    pub vaults: BTreeMap<VaultId, Fact<Vault>>,
+    /// The key versions that matter.
+    pub versions: BTreeMap<KeyUrl, Fact<KeyVersionFacts>>,
+    /// All versions of the key asked for.
+    pub listing: Fact<Vec<ListedVersion>>,
+    /// The role assignments at or above the key or its vault, for any principal.
+    pub assignments: BTreeMap<VaultId, Fact<Vec<Assignment>>>,
+    /// What Resource Health says of the service.
+    pub health: Fact<Health>,
+}
+
+impl Observed {
+    /// Nothing has been read yet.
+    pub fn unread(interval: SignedDuration) -> Self {
+        Self {
+            tenant: Fact::unread(interval),
+            service: Fact::unread(interval),
+            identity: None,
+            vaults: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            listing: Fact::unread(interval),
+            assignments: BTreeMap::new(),
+            health: Fact::unread(interval),
+        }
+    }
+}
+
+/// A DICOM service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// Whether an operation is under way.
+    pub provisioning: Provisioning,
+    /// The identity that is attached.
+    pub identity: Attached,
+    /// The key that encrypts its data.
+    pub encryption: Encryption,
+}
+
+impl Service {
+    /// Whether an operation on it is under way.
+    pub const fn is_busy(&self) -> bool {
+        matches!(self.provisioning, Provisioning::Busy(_))
+    }
+}
+
+/// The state of the latest operation on a resource.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Provisioning {
+    /// Ended well.
+    Succeeded,
+    /// Ended badly, with Azure's word for it.
+    Failed(String),
+    /// Not ended, with Azure's word for it.
+    Busy(String),
+}
+
+/// The managed identities of a service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Attached {
+    /// None.
+    None,
+    /// Its own.
+    System {
+        /// Object id in Entra.
+        principal: Uuid,
+    },
+    /// Identities of their own. A service can use one only.
+    User(Vec<UserAttached>),
+    /// Both kinds at once.
+    Both,
+}
+
+/// A user-assigned identity as the service shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UserAttached {
+    /// Which one.
+    pub id: IdentityId,
+    /// Object id in Entra; Azure leaves it out when the identity is gone.
+    pub principal: Option<Uuid>,
+}
+
+/// How a service's data is encrypted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Encryption {
+    /// With keys that Microsoft manages.
+    MicrosoftManaged,
+    /// With this key.
+    CustomerManaged(KeyUrl),
+    /// With a key whose url makes no sense to us.
+    Unreadable(String),
+}
+
+impl Encryption {
+    /// The key in use, if it can be named.
+    pub const fn url(&self) -> Option<&KeyUrl> {
+        match self {
+            Self::CustomerManaged(url) => Some(url),
+            Self::MicrosoftManaged | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// A user-assigned managed identity.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UserIdentity {
+    /// Object id in Entra.
+    pub principal: Uuid,
+}
+
+/// A key vault.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Vault {
+    /// The tenant whose principals may use it.
+    pub tenant: Uuid,
+    /// Whether deleted keys can be recovered.
+    pub soft_delete: bool,
+    /// Whether nobody can purge them before their time.
+    pub purge_protection: bool,
+    /// Whether Azure RBAC decides on access, not access policies.
+    pub rbac: bool,
+    /// Who gets through to its data plane.
+    pub network: VaultNetwork,
+}
+
+/// Who gets through to a vault's data plane.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum VaultNetwork {
+    /// Everybody.
+    Open,
+    /// Chosen networks, and trusted Microsoft services.
+    TrustedServices,
+    /// Chosen networks only.
+    Closed,
+    /// Whom a network security perimeter lets through.
+    Perimeter,
+}
+
+/// A version of a key, as the control plane shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyVersionFacts {
+    /// Key type, such as `RSA`.
+    pub key_type: String,
+    /// Size in bits.
+    pub size: Option<u32>,
+    /// Permitted operations.
+    pub operations: Vec<String>,
+    /// Enabled or not, and from when to when.
+    pub attributes: KeyAttributes,
+}
+
+/// Whether, from when and until when a key version may be used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyAttributes {
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// Not before.
+    pub not_before: Option<Timestamp>,
+    /// Expires.
+    pub expires: Option<Timestamp>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+/// A version as the list of a key's versions shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListedVersion {
+    /// Which one.
+    pub version: KeyVersion,
+    /// Enabled or not, and from when to when.
+    pub attributes: KeyAttributes,
+}
+
+/// A role assignment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Assignment {
+    /// Its ARM id.
+    pub id: String,
+    /// Who has it.
+    pub principal: Uuid,
+    /// GUID of the role.
+    pub role: Uuid,
+    /// Whether the role gives read, wrap and unwrap; `None` while its definition is not known.
+    pub gives_key_use: Option<bool>,
+    /// ARM id of where it is assigned.
+    pub scope: String,
+    /// Whether it carries a condition.
+    pub conditional: bool,
+    /// When Azure created it.
+    pub created: Option<Timestamp>,
+    /// How old it was, by Azure's own clock, when it was read.
+    pub age: Option<SignedDuration>,
+}
+
+/// What Resource Health says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Health {
+    /// Available, Degraded, Unavailable or Unknown.
+    pub state: HealthState,
+    /// Azure's words about it.
+    pub summary: String,
+    /// What Azure recommends.
+    pub actions: Vec<String>,
+}
+
+/// The states of Resource Health.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HealthState {
+    /// Well.
+    Available,
+    /// Not quite well.
+    Degraded,
+    /// Not well.
+    Unavailable,
+    /// Azure does not know.
+    Unknown,
+}

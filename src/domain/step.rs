@@ -1,0 +1,81 @@
+//! The writes that the operator makes, as values. There are three.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::azure::{DicomServiceId, IdentityId, KeyUrl, VaultRole};
+
+/// One write to Azure. Nothing is left to be chosen when it is carried out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Enable an identity on a service that has none.
+    EnableIdentity {
+        /// The service.
+        service: DicomServiceId,
+        /// The identity; `None` for the service's own.
+        identity: Option<IdentityId>,
+    },
+    /// Assign the role to the identity.
+    AssignRole {
+        /// ARM id of the vault or the key.
+        scope: String,
+        /// The role.
+        role: VaultRole,
+        /// Object id of the identity.
+        principal: Uuid,
+        /// Name of the assignment, derived from the three above.
+        name: Uuid,
+    },
+    /// Set the key url on the service.
+    SetKeyUrl {
+        /// The service.
+        service: DicomServiceId,
+        /// The key, with its version.
+        url: KeyUrl,
+        /// The identity that will read the key, as it was when this was decided.
+        principal: Uuid,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EnableIdentity { identity: None, .. } => {
+                formatter.write_str("enable the system-assigned identity on the service")
+            }
+            Self::EnableIdentity {
+                identity: Some(identity),
+                ..
+            } => {
+                write!(
+                    formatter,
+                    "attach the identity {} to the service",
+                    identity.id().name()
+                )
+            }
+            Self::AssignRole {
+                scope,
+                role,
+                principal,
+                ..
+            } => {
+                write!(
+                    formatter,
+                    "assign the role {role} at {scope} to the principal {principal}"
+                )
+            }
+            Self::SetKeyUrl { url, .. } => {
+                write!(formatter, "set the key url {url} on the service")
+            }
+        }
+    }
+}
+
+/// The name of a role assignment: the same for the same scope, principal and role, so that any
+/// replica, restart or cluster makes the same one (a name without the principal would clash once
+/// an identity is made anew: `RoleAssignmentUpdateNotPermitted`).
+pub fn assignment_name(scope: &str, principal: Uuid, role: VaultRole) -> Uuid {
+    let seed = format!("{}|{principal}|{}", scope.to_lowercase(), role.guid());
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, seed.as_bytes())
+}
