@@ -66,11 +66,11 @@ fn words_become_values_that_survive_json() {
         "faults any any silence",
         "faults off",
     ] {
-        let change = parse(words).unwrap();
-        let text = serde_json::to_string(&change).unwrap();
+        let parsed = parse(words).unwrap();
+        let text = serde_json::to_string(&parsed).unwrap();
         assert_eq!(
             serde_json::from_str::<Change>(&text).unwrap(),
-            change,
+            parsed,
             "{text}"
         );
     }
@@ -128,9 +128,9 @@ fn somebody_elses_hand_on_the_service_shows() {
     assert_eq!(rig.data_plane(), 500);
     rig.set("service radiology key removed");
     rig.set("service radiology tags owner=me");
-    let service = rig.get(&Rig::service());
+    let left = rig.get(&Rig::service());
     assert_eq!(
-        (service.text(KEY), service.at("/tags")),
+        (left.text(KEY), left.at("/tags")),
         ("", &json!({ "owner": "me" }))
     );
     assert_eq!(rig.data_plane(), 200);

@@ -105,8 +105,11 @@ fn a_put_ignores_what_is_read_only_and_keeps_what_nobody_knows_to_the_digit() {
 #[test]
 fn a_patch_changes_tags_and_identity_only() {
     let mut rig = Rig::new();
-    let body = json!({ "properties": { "publicNetworkAccess": "Disabled" } });
-    assert_eq!(rig.call("PATCH", &Rig::service(), Some(body)).status, 400);
+    let properties = json!({ "properties": { "publicNetworkAccess": "Disabled" } });
+    assert_eq!(
+        rig.call("PATCH", &Rig::service(), Some(properties)).status,
+        400
+    );
     let mut ids = serde_json::Map::new();
     ids.insert(
         Rig::identity().replace("resourceGroups", "resourcegroups"),

@@ -27,8 +27,8 @@ fn versions_are_listed_and_read_and_a_disabled_one_is_forbidden() {
         (refused.status, refused.text("/error/innererror/code")),
         (403, "KeyDisabled")
     );
-    let listed = rig.get(&at("/keys/dicom-cmk/versions")).rows();
-    assert_eq!(listed[0]["attributes"]["enabled"], json!(false));
+    let after = rig.get(&at("/keys/dicom-cmk/versions")).rows();
+    assert_eq!(after[0]["attributes"]["enabled"], json!(false));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::azure::rig::{GROUP, KEY, Rig, SUBSCRIPTION};
+use crate::azure::rig::{GROUP, KEY, Rig, SUBSCRIPTION, TENANT};
 
 fn at(path: &str) -> String {
     format!("{path}?api-version=2026-02-01")
@@ -43,9 +43,8 @@ fn a_deleted_vault_comes_back_without_its_role_assignments() {
 fn a_vault_made_through_arm_has_azures_defaults_and_one_way_switches() {
     let mut rig = Rig::new();
     let path = format!("{GROUP}/providers/Microsoft.KeyVault/vaults/second");
-    let tenant = crate::azure::rig::TENANT;
     let body = json!({ "location": "westeurope", "properties": {
-        "tenantId": tenant, "sku": { "family": "A", "name": "standard" }, "accessPolicies": [],
+        "tenantId": TENANT, "sku": { "family": "A", "name": "standard" }, "accessPolicies": [],
     }});
     let made = rig.put(&format!("{path}?api-version=2023-07-01"), body.clone());
     assert_eq!(
@@ -163,7 +162,7 @@ fn access_policies_count_when_the_vault_says_so() {
     let principal = rig.switch_identity_on();
     rig.set("vault clinic-keys access-policies");
     let policy = json!({ "properties": { "accessPolicies": [{
-        "tenantId": crate::azure::rig::TENANT,
+        "tenantId": TENANT,
         "objectId": principal,
         "permissions": { "keys": ["get", "wrapKey", "unwrapKey"] },
     }]}});
