@@ -36,6 +36,7 @@ impl Ask<'_> {
 
 /// Cuts a page out of `rows`.
 pub(super) fn page(call: &Call, rows: Vec<Value>, from: usize, size: usize) -> Answer {
+    let size = size.max(1);
     let more = rows.len() > from.saturating_add(size);
     let rows: Vec<Value> = rows.into_iter().skip(from).take(size).collect();
     let mut body = json!({ "value": rows });

@@ -39,6 +39,8 @@ pub(super) fn anonymous(
                 .and_then(|()| issue(call, tenant, operator, settings))
                 .or_else(|failure| Ok(oauth_error(&failure))),
         ),
+        // Microsoft Graph: the tools do without it when it refuses so
+        (_, ["v1.0" | "beta", ..]) => Some(Err(Failure::method(call))),
         _ if call.door == Door::Login => Some(Err(if call.method == Method::GET {
             Failure::missing(
                 "NotFound",

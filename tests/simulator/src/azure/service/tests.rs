@@ -101,6 +101,27 @@ fn a_key_that_returns_in_time_heals_the_service_five_minutes_later() {
 }
 
 #[test]
+fn a_key_lost_again_while_the_store_heals_is_lost_anew() {
+    let mut rig = Rig::encrypted();
+    rig.set("key clinic-keys/dicom-cmk disabled");
+    rig.pass(20 * 60);
+    rig.set("key clinic-keys/dicom-cmk enabled");
+    rig.pass(60);
+    assert_eq!(rig.data_plane(), 503);
+    rig.set("key clinic-keys/dicom-cmk disabled");
+    rig.pass(60);
+    assert_eq!(rig.data_plane(), 500);
+    rig.pass(30 * 60 - 1);
+    assert_eq!(
+        rig.data_plane(),
+        500,
+        "the thirty minutes count from the second loss"
+    );
+    rig.pass(1);
+    assert_eq!(rig.data_plane(), 424);
+}
+
+#[test]
 fn a_key_that_returns_too_late_needs_a_put_of_the_resource() {
     let mut rig = Rig::encrypted();
     rig.set("key clinic-keys/dicom-cmk disabled");
