@@ -170,7 +170,9 @@ pub fn plan(
         plan.record = unrecorded.filter(|_| is_applied);
         return plan;
     };
-    plan.record = unrecorded;
+    // a version that does not pass the preflight is never used, and need not be remembered
+    let is_coming = is_applied || matches!(outlook, Outlook::Due { .. } | Outlook::Waiting { .. });
+    plan.record = unrecorded.filter(|_| is_coming);
     if let Outlook::Due { step, .. } = outlook {
         // I4: a version is on record before it is used.
         let waits_for_record = matches!(step, Step::SetKeyUrl { .. }) && plan.record.is_some();
