@@ -2,3 +2,4 @@
 //! customer's own key, and never stops watching that the service can still reach that key.
 
 pub mod clock;
+pub mod telemetry;
