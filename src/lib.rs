@@ -2,4 +2,5 @@
 //! customer's own key, and never stops watching that the service can still reach that key.
 
 pub mod clock;
+pub mod metrics;
 pub mod telemetry;
