@@ -1,6 +1,7 @@
 //! The DicomEncryption operator: it makes an Azure DICOM service encrypt its data with the
 //! customer's own key, and never stops watching that the service can still reach that key.
 
+pub mod admin;
 pub mod clock;
 pub mod metrics;
 pub mod telemetry;
