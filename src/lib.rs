@@ -2,6 +2,7 @@
 //! customer's own key, and never stops watching that the service can still reach that key.
 
 pub mod admin;
+pub mod cli;
 pub mod clock;
 pub mod metrics;
 pub mod telemetry;
