@@ -4,5 +4,6 @@
 pub mod admin;
 pub mod cli;
 pub mod clock;
+pub mod controller;
 pub mod metrics;
 pub mod telemetry;

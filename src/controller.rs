@@ -1,0 +1,3 @@
+//! The kube shell: everything that speaks to the Kubernetes API server.
+
+pub mod lease;
