@@ -9,6 +9,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+mod access;
 mod answer;
 mod ask;
 mod authorization;
@@ -26,10 +27,12 @@ mod identity;
 mod journal;
 mod key_data;
 mod key_vault;
+mod operation;
 mod path;
 mod resources;
 #[cfg(test)]
 mod rig;
+mod roles;
 mod service;
 mod settings;
 mod show;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::FaultRule;
 
 mod apply;
+mod keys;
 mod words;
 
 /// A change of the world from outside. As JSON: `{"key": {"vault": .., "key": .., "to": ..}}`;

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
+    access::KeyReference,
     answer::{Failure, Result},
     ask::Ask,
     estate::{Estate, guid},
-    health_care::check_key_url,
-    service::{Service, attached, identity_kind},
+    service::Service,
 };
 
 /// Properties that a PUT may carry and that are ignored.
@@ -199,4 +199,55 @@ pub(super) fn defaults() -> Map<String, Value> {
         "enableDataPartitions": false,
     });
     filled.as_object().cloned().unwrap_or_default()
+}
+
+/// The key URL of a document; an empty one is something else than none.
+pub(super) fn key_url(document: &Map<String, Value>) -> Option<&str> {
+    document
+        .get("properties")?
+        .pointer("/encryption/customerManagedKeyEncryption/keyEncryptionKeyUrl")?
+        .as_str()
+}
+
+/// The identity type of a document; `None` when it has no identity.
+pub(super) fn identity_kind(document: &Map<String, Value>) -> &str {
+    document
+        .get("identity")
+        .and_then(|identity| identity.get("type"))
+        .and_then(Value::as_str)
+        .unwrap_or("None")
+}
+
+/// The ids of the user-assigned identities in a document.
+pub(super) fn attached(document: &Map<String, Value>) -> Vec<String> {
+    document
+        .get("identity")
+        .and_then(|identity| identity.get("userAssignedIdentities"))
+        .and_then(Value::as_object)
+        .map(|ids| ids.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// A document with only this key URL in its encryption block.
+pub(super) fn encryption(url: &str) -> Value {
+    json!({ "customerManagedKeyEncryption": { "keyEncryptionKeyUrl": url } })
+}
+
+/// Whether a document asks for a key that no identity of it could read.
+fn check_key_url(document: &Map<String, Value>) -> Result<()> {
+    let Some(url) = key_url(document).filter(|url| !url.is_empty()) else {
+        return Ok(());
+    };
+    if KeyReference::parse(url).is_none() {
+        let message = format!(
+            "The keyEncryptionKeyUrl '{url}' is no Key Vault key identifier, such \
+            as https://<vault>.vault.azure.net/keys/<key>/<version>."
+        );
+        return Err(Failure::bad("InvalidKeyEncryptionKeyUrl", message));
+    }
+    if identity_kind(document) == "None" {
+        let message = "A customer-managed key needs a managed identity on the service.";
+        return Err(Failure::bad("ManagedIdentityRequired", message));
+    }
+    Ok(())
 }

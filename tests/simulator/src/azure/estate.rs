@@ -7,10 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    authorization::{Assignment, Role},
-    path::covers,
-    service::Service,
-    settings::Settings,
+    authorization::Assignment, path::covers, roles::Role, service::Service, settings::Settings,
     vault::Vault,
 };
 

@@ -1,4 +1,4 @@
-//! Microsoft.HealthcareApis: workspaces, DICOM services and the results of their operations.
+//! Microsoft.HealthcareApis: workspaces and DICOM services.
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -6,14 +6,13 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::{Answer, Failure, Result},
     ask::Ask,
-    estate::{Estate, Operation, Plain},
+    document::attached,
+    estate::{Estate, Plain},
     path::covers,
-    service::{Act, Pending, Service, attached, identity_kind, key_url},
-    vault::KeyReference,
+    service::{Act, Service},
 };
 
 const WORKSPACE: &str = "Microsoft.HealthcareApis/workspaces";
-const SERVICE: &str = "Microsoft.HealthcareApis/workspaces/dicomservices";
 
 impl Estate {
     pub(super) fn workspaces(&mut self, ask: &Ask<'_>) -> Result<Answer> {
@@ -31,40 +30,7 @@ impl Estate {
                 .get(&key)
                 .map(|p| Answer::ok(p.show(WORKSPACE)))
                 .ok_or_else(missing),
-            (&Method::PUT, true) => {
-                let body = ask.call.object()?;
-                self.require_scope(&ask.path.scope)?;
-                let location = body.get("location").and_then(Value::as_str);
-                let known = self
-                    .workspaces
-                    .get(&key)
-                    .map(|plain| plain.location.clone());
-                let is_new = known.is_none();
-                let Some(location) = known.or_else(|| location.map(str::to_owned)) else {
-                    let message = "The location property is required for this definition.";
-                    return Err(Failure::bad("LocationRequired", message));
-                };
-                let mut plain = Plain::new(id, &location);
-                plain.tags = body.get("tags").filter(|tags| tags.is_object()).cloned();
-                let access = body
-                    .get("properties")
-                    .and_then(|p| p.get("publicNetworkAccess"));
-                let access = access.cloned().unwrap_or_else(|| json!("Enabled"));
-                plain
-                    .properties
-                    .insert("provisioningState".to_owned(), json!("Succeeded"));
-                plain
-                    .properties
-                    .insert("publicNetworkAccess".to_owned(), access);
-                let shown = plain.show(WORKSPACE);
-                self.workspaces.insert(key, plain);
-                let status = if is_new {
-                    StatusCode::CREATED
-                } else {
-                    StatusCode::OK
-                };
-                Ok(Answer::with(status, shown))
-            }
+            (&Method::PUT, true) => self.put_workspace(ask, id),
             (&Method::PATCH, true) => {
                 let body = ask.call.object()?;
                 let plain = self.workspaces.get_mut(&key).ok_or_else(missing)?;
@@ -90,6 +56,44 @@ impl Estate {
         }
     }
 
+    fn put_workspace(&mut self, ask: &Ask<'_>, id: String) -> Result<Answer> {
+        let key = id.to_ascii_lowercase();
+        let body = ask.call.object()?;
+        self.require_scope(&ask.path.scope)?;
+        let asked = body
+            .get("location")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let known = self
+            .workspaces
+            .get(&key)
+            .map(|plain| plain.location.clone());
+        let status = if known.is_none() {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        let Some(location) = known.or(asked) else {
+            let message = "The location property is required for this definition.";
+            return Err(Failure::bad("LocationRequired", message));
+        };
+        let mut plain = Plain::new(id, &location);
+        plain.tags = body.get("tags").filter(|tags| tags.is_object()).cloned();
+        let access = body
+            .get("properties")
+            .and_then(|given| given.get("publicNetworkAccess"));
+        let access = access.cloned().unwrap_or_else(|| json!("Enabled"));
+        plain
+            .properties
+            .insert("provisioningState".to_owned(), json!("Succeeded"));
+        plain
+            .properties
+            .insert("publicNetworkAccess".to_owned(), access);
+        let shown = plain.show(WORKSPACE);
+        self.workspaces.insert(key, plain);
+        Ok(Answer::with(status, shown))
+    }
+
     pub(super) fn dicom_services(&mut self, ask: &Ask<'_>) -> Result<Answer> {
         let id = ask.path.id();
         let parent = ask.path.id_to(1).to_ascii_lowercase();
@@ -113,7 +117,7 @@ impl Estate {
         };
         match ask.call.method {
             Method::GET => found.map(|s| Answer::ok(s.show(self))).ok_or_else(missing),
-            Method::PUT => self.put_service(ask, id),
+            Method::PUT => self.put_service(ask, &id),
             Method::PATCH if found.is_none() => Err(missing()),
             Method::PATCH => self.patch_service(ask, &id),
             Method::DELETE if found.is_none() => Ok(Answer::empty(StatusCode::NO_CONTENT)),
@@ -122,7 +126,7 @@ impl Estate {
         }
     }
 
-    fn put_service(&mut self, ask: &Ask<'_>, id: String) -> Result<Answer> {
+    fn put_service(&mut self, ask: &Ask<'_>, id: &str) -> Result<Answer> {
         let key = id.to_ascii_lowercase();
         let Some(workspace) = self.workspaces.get(&ask.path.id_to(1).to_ascii_lowercase()) else {
             return Err(no_parent(ask));
@@ -148,7 +152,7 @@ impl Estate {
         let document = self.read_document(ask, &body)?;
         if !self.services.contains_key(&key) {
             check_name(ask.path.name(1))?;
-            let mut service = Service::new(id.clone(), &location, ask.call.now);
+            let mut service = Service::new(id.to_owned(), &location, ask.call.now);
             service.settled = "Creating";
             let mut bare = document.clone();
             if let Some(properties) = bare.get_mut("properties").and_then(Value::as_object_mut) {
@@ -157,7 +161,7 @@ impl Estate {
             service.commit(bare, self, ask.settings, ask.call.now);
             self.services.insert(key, service);
         }
-        self.start(ask, &id, Act::Put(document))
+        self.start(ask, id, Act::Put(document))
     }
 
     /// Tags and identity only; tags overwrite, an attached identity set to null goes.
@@ -178,35 +182,12 @@ impl Estate {
         if let Some(tags) = body.get("tags") {
             document.insert("tags".to_owned(), tags.clone());
         }
-        if let Some(identity) = body.get("identity") {
-            let mut merged = identity.clone();
-            let had = attached(&document);
-            if let Some(ids) = merged
-                .get_mut("userAssignedIdentities")
-                .and_then(Value::as_object_mut)
-            {
-                let dropped: Vec<String> = ids
-                    .iter()
-                    .filter(|(_, value)| value.is_null())
-                    .map(|(id, _)| id.to_ascii_lowercase())
-                    .collect();
-                ids.retain(|_, value| !value.is_null());
-                for kept in had
-                    .iter()
-                    .filter(|id| !dropped.contains(&id.to_ascii_lowercase()))
-                {
-                    if !ids.keys().any(|id| id.eq_ignore_ascii_case(kept)) {
-                        ids.insert(kept.clone(), json!({}));
-                    }
-                }
-            }
+        if let Some(given) = body.get("identity") {
             let mut holder = Map::new();
-            holder.insert("identity".to_owned(), merged);
+            holder.insert("identity".to_owned(), merged(given, &attached(&document)));
             let identity = self.read_identity(ask, &holder)?;
-            document.insert(
-                "identity".to_owned(),
-                identity.unwrap_or_else(|| json!({"type": "None"})),
-            );
+            let identity = identity.unwrap_or_else(|| json!({ "type": "None" }));
+            document.insert("identity".to_owned(), identity);
         }
         self.start(ask, id, Act::Patch(document))
     }
@@ -237,141 +218,22 @@ impl Estate {
         }
         Ok(())
     }
+}
 
-    /// Starts an operation; at a delay of nothing it is over before the answer.
-    fn start(&mut self, ask: &Ask<'_>, id: &str, act: Act) -> Result<Answer> {
-        let key = id.to_ascii_lowercase();
-        let now = ask.call.now;
-        let operation = self.next_guid("operation");
-        let Some(mut service) = self.services.remove(&key) else {
-            return Err(Failure::no_resource(
-                SERVICE,
-                ask.path.name(1),
-                &ask.path.group(),
-            ));
-        };
-        if service.pending.is_some() {
-            let message = format!("Another operation is in progress on '{id}'.");
-            self.services.insert(key, service);
-            return Err(Failure::conflict("AnotherOperationInProgress", message));
+/// An identity block of a PATCH with the ids that were attached before and are not set to null.
+fn merged(given: &Value, before: &[String]) -> Value {
+    let mut identity = given.clone();
+    let ids = identity
+        .get_mut("userAssignedIdentities")
+        .and_then(Value::as_object_mut);
+    let Some(ids) = ids else { return identity };
+    for old in before {
+        if !ids.keys().any(|id| id.eq_ignore_ascii_case(old)) {
+            ids.insert(old.clone(), json!({}));
         }
-        let subscription = ask.path.subscription().unwrap_or_default();
-        let entry = Operation {
-            subscription: subscription.clone(),
-            location: service.location.clone(),
-            started: now,
-            ended: None,
-            status: "Running",
-            error: None,
-        };
-        self.operations.insert(operation.clone(), entry);
-        let is_new = service.settled == "Creating";
-        let proposal = match &act {
-            Act::Put(document) | Act::Patch(document) => Some(document.clone()),
-            Act::Delete => None,
-        };
-        let ends = ask.settings.after(now, ask.settings.operation);
-        service.pending = Some(Pending {
-            operation: operation.clone(),
-            ends,
-            act,
-        });
-        let gone = service.advance(self, ask.settings, now);
-        let done = service.pending.is_none();
-        let answer = match (proposal, done) {
-            (None, true) => Answer::empty(StatusCode::OK),
-            (None, false) => Answer::empty(StatusCode::ACCEPTED),
-            (Some(_), true) if is_new => Answer::with(StatusCode::CREATED, service.show(self)),
-            (Some(_), true) => Answer::ok(service.show(self)),
-            (Some(document), false) => {
-                let status = if is_new {
-                    StatusCode::CREATED
-                } else {
-                    StatusCode::ACCEPTED
-                };
-                let echo = Service {
-                    document,
-                    ..service.clone()
-                };
-                Answer::with(status, echo.show(self))
-            }
-        };
-        let location = service.location.clone();
-        if !gone {
-            self.services.insert(key, service);
-        }
-        if done {
-            return Ok(answer);
-        }
-        let url = format!(
-            "{}/subscriptions/{subscription}/providers/Microsoft.HealthcareApis/locations/\
-             {location}/operationresults/{operation}?api-version={}",
-            ask.call.origin,
-            ask.version()
-        );
-        let answer = if answer.body.is_none() {
-            answer.header("location", format!("{url}&monitor=location"))
-        } else {
-            answer
-        };
-        let seconds = ask.settings.poll_seconds().to_string();
-        Ok(answer
-            .header("azure-asyncoperation", url)
-            .header("retry-after", seconds))
     }
-
-    pub(super) fn operation_results(&mut self, ask: &Ask<'_>) -> Result<Answer> {
-        let name = ask.path.name(1);
-        let found = self.operations.get(&name.to_ascii_lowercase());
-        let subscription = ask.path.subscription().unwrap_or_default();
-        let Some(operation) =
-            found.filter(|found| found.subscription.eq_ignore_ascii_case(&subscription))
-        else {
-            let message = format!("The operation result '{name}' was not found.");
-            return Err(Failure::missing("OperationResultNotFound", message));
-        };
-        let seconds = ask.settings.poll_seconds().to_string();
-        if ask.call.parameter("monitor") == Some("location") {
-            return Ok(if operation.ended.is_some() {
-                Answer::empty(StatusCode::OK)
-            } else {
-                Answer::empty(StatusCode::ACCEPTED)
-                    .header(
-                        "location",
-                        format!(
-                            "{}{}?{}",
-                            ask.call.origin, ask.call.raw_path, ask.call.raw_query
-                        ),
-                    )
-                    .header("retry-after", seconds)
-            });
-        }
-        let mut shown = Map::new();
-        let id = format!(
-            "/subscriptions/{}/providers/Microsoft.HealthcareApis/locations/{}/operationresults/{name}",
-            operation.subscription, operation.location
-        );
-        shown.insert("id".to_owned(), json!(id));
-        shown.insert("name".to_owned(), json!(name));
-        shown.insert("status".to_owned(), json!(operation.status));
-        shown.insert("startTime".to_owned(), json!(operation.started.to_string()));
-        if let Some(ended) = operation.ended {
-            shown.insert("endTime".to_owned(), json!(ended.to_string()));
-        }
-        if let Some((code, message)) = &operation.error {
-            shown.insert(
-                "error".to_owned(),
-                json!({ "code": code, "message": message }),
-            );
-        }
-        let answer = Answer::ok(Value::Object(shown));
-        let running = operation.ended.is_none();
-        Ok(if running {
-            answer.header("retry-after", seconds)
-        } else {
-            answer
-        })
-    }
+    ids.retain(|_, value| !value.is_null());
+    identity
 }
 
 fn no_parent(ask: &Ask<'_>) -> Failure {
@@ -407,25 +269,6 @@ fn check_name(name: &str) -> Result<()> {
 fn same_place(left: &str, right: &str) -> bool {
     let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
     plain(left) == plain(right)
-}
-
-/// Whether a document asks for a key that no identity of it could read.
-pub(super) fn check_key_url(document: &Map<String, Value>) -> Result<()> {
-    let Some(url) = key_url(document).filter(|url| !url.is_empty()) else {
-        return Ok(());
-    };
-    if KeyReference::parse(url).is_none() {
-        let message = format!(
-            "The keyEncryptionKeyUrl '{url}' is no Key Vault key identifier, such \
-            as https://<vault>.vault.azure.net/keys/<key>/<version>."
-        );
-        return Err(Failure::bad("InvalidKeyEncryptionKeyUrl", message));
-    }
-    if identity_kind(document) == "None" {
-        let message = "A customer-managed key needs a managed identity on the service.";
-        return Err(Failure::bad("ManagedIdentityRequired", message));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -82,20 +82,19 @@ impl Estate {
         location: &str,
         (settings, now): (&Settings, jiff::Timestamp),
     ) {
-        let births = (0_u32..).find(|birth| {
-            !self
-                .principals
-                .contains_key(&guid(&format!("principal/{id}/{birth}")))
-        });
-        let birth = births.unwrap_or_default();
-        let principal = guid(&format!("principal/{id}/{birth}"));
         let mut plain = Plain::new(id, location);
+        let births = self
+            .principals
+            .values()
+            .filter(|own| own.label == plain.name)
+            .count();
+        let principal = guid(&format!("principal/{}/{births}", plain.id));
         plain
             .properties
             .insert("tenantId".to_owned(), json!(self.tenant));
         let seen = settings.after(now, settings.principal_replication);
         self.add_principal(&principal, plain.name.clone(), seen);
-        let client = guid(&format!("client/{}/{birth}", plain.id));
+        let client = guid(&format!("client/{}/{births}", plain.id));
         self.identities.insert(
             plain.id.to_ascii_lowercase(),
             Identity {

@@ -11,7 +11,7 @@ use super::{
     call::Call,
     caller::Caller,
     estate::{Estate, hex},
-    key_vault::read_version,
+    key_vault::keys::read_version,
     settings::Settings,
     vault::{Key, Vault, Version},
 };
@@ -37,8 +37,8 @@ impl Estate {
         if let Err(failure) = self.admit(call, found, caller) {
             return Some(Err(failure));
         }
-        let found = self.vaults.get_mut(&id)?;
-        Some(found.serve(call, settings))
+        let served = self.vaults.get_mut(&id)?;
+        Some(served.serve(call, settings))
     }
 
     /// Firewall first, then rights: the order of the real thing.
@@ -94,48 +94,14 @@ impl Vault {
     fn serve(&mut self, call: &Call, settings: &Settings) -> Result<Answer> {
         let name = call.segments.get(1).cloned().unwrap_or_default();
         let third = call.lower(2);
-        let from = call
-            .parameter("$skiptoken")
-            .and_then(|token| token.parse().ok())
-            .unwrap_or(0);
-        let asked = call
-            .parameter("maxresults")
-            .and_then(|size| size.parse().ok());
-        let size = asked
-            .unwrap_or(settings.page_size)
-            .clamp(1, settings.page_size);
+        if call.method == Method::GET {
+            return self.read(call, &name, settings);
+        }
         match (
             call.method.as_str(),
             call.lower(0).as_str(),
             call.segments.len(),
         ) {
-            ("GET", "keys", 1) => {
-                let living = self.keys.values().filter(|key| key.deleted.is_none());
-                let rows = living.map(|key| self.item(key, None)).collect();
-                Ok(page(call, rows, from, size))
-            }
-            ("GET", "keys", 3) if third == "versions" => {
-                let key = self.key(&name).ok_or_else(|| not_found(&name))?;
-                let rows = key
-                    .versions
-                    .iter()
-                    .map(|version| self.item(key, Some(version)));
-                Ok(page(call, rows.collect(), from, size))
-            }
-            ("GET", "keys", 2 | 3) => {
-                let key = self.key(&name).ok_or_else(|| not_found(&name))?;
-                let version = if third.is_empty() {
-                    key.newest()
-                } else {
-                    key.version(&third)
-                };
-                let version = version.ok_or_else(|| not_found(&name))?;
-                if !version.enabled {
-                    let message = "Operation get is not allowed on a disabled key.";
-                    return Err(Failure::forbidden("Forbidden", message).inner("KeyDisabled"));
-                }
-                Ok(Answer::ok(Value::Object(self.bundle(key, version))))
-            }
             ("POST", "keys", 3) if third == "create" || third == "rotate" => {
                 self.create_or_rotate(call, &name, third == "create")
             }
@@ -144,12 +110,6 @@ impl Vault {
                 self.set_deleted(&name, Some(call.now))?;
                 self.show_deleted(&name)
             }
-            ("GET", "deletedkeys", 1) => {
-                let gone = self.keys.values().filter(|key| key.deleted.is_some());
-                let rows = gone.map(|key| self.item(key, None)).collect();
-                Ok(page(call, rows, from, size))
-            }
-            ("GET", "deletedkeys", 2) => self.show_deleted(&name),
             ("POST", "deletedkeys", 3) if third == "recover" => {
                 self.show_deleted(&name)?;
                 self.set_deleted(&name, None)?;
@@ -166,8 +126,56 @@ impl Vault {
                 self.keys.remove(&name.to_ascii_lowercase());
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
-            _ if call.method == Method::GET => Err(not_found(&call.raw_path)),
             _ => Err(Failure::method(call)),
+        }
+    }
+
+    fn read(&self, call: &Call, name: &str, settings: &Settings) -> Result<Answer> {
+        let third = call.lower(2);
+        let from = call
+            .parameter("$skiptoken")
+            .and_then(|token| token.parse().ok())
+            .unwrap_or(0);
+        let asked = call
+            .parameter("maxresults")
+            .and_then(|size| size.parse().ok());
+        let most = settings.page_size.max(1);
+        let size = asked.unwrap_or(most).clamp(1, most);
+        match (call.lower(0).as_str(), call.segments.len()) {
+            ("keys", 1) => {
+                let living = self.keys.values().filter(|key| key.deleted.is_none());
+                let rows = living.map(|key| self.item(key, None)).collect();
+                Ok(page(call, rows, from, size))
+            }
+            ("keys", 3) if third == "versions" => {
+                let key = self.key(name).ok_or_else(|| not_found(name))?;
+                let rows = key
+                    .versions
+                    .iter()
+                    .map(|version| self.item(key, Some(version)));
+                Ok(page(call, rows.collect(), from, size))
+            }
+            ("keys", 2 | 3) => {
+                let key = self.key(name).ok_or_else(|| not_found(name))?;
+                let version = if third.is_empty() {
+                    key.newest()
+                } else {
+                    key.version(&third)
+                };
+                let version = version.ok_or_else(|| not_found(name))?;
+                if !version.enabled {
+                    let message = "Operation get is not allowed on a disabled key.";
+                    return Err(Failure::forbidden("Forbidden", message).inner("KeyDisabled"));
+                }
+                Ok(Answer::ok(Value::Object(self.bundle(key, version))))
+            }
+            ("deletedkeys", 1) => {
+                let gone = self.keys.values().filter(|key| key.deleted.is_some());
+                let rows = gone.map(|key| self.item(key, None)).collect();
+                Ok(page(call, rows, from, size))
+            }
+            ("deletedkeys", 2) => self.show_deleted(name),
+            _ => Err(not_found(&call.raw_path)),
         }
     }
 
@@ -184,14 +192,7 @@ impl Vault {
         } else {
             let newest = self.key(name).and_then(Key::newest).cloned();
             let model = match (create, newest) {
-                (false, Some(newest)) => Version {
-                    enabled: true,
-                    not_before: None,
-                    expires: None,
-                    created: call.now,
-                    updated: call.now,
-                    ..newest
-                },
+                (false, Some(newest)) => newest.renewed(call.now),
                 (true, _) | (false, None) => read_version(&Value::Object(body), call.now)?,
             };
             self.add_version(name, model);
@@ -232,9 +233,9 @@ impl Vault {
         found.expires = time("exp").or(found.expires);
         found.not_before = time("nbf").or(found.not_before);
         found.updated = call.now;
-        let key = self.key(name).ok_or_else(|| not_found(name))?;
-        let found = key.version(&wanted).ok_or_else(|| not_found(name))?;
-        Ok(Answer::ok(Value::Object(self.bundle(key, found))))
+        let own = self.key(name).ok_or_else(|| not_found(name))?;
+        let changed = own.version(&wanted).ok_or_else(|| not_found(name))?;
+        Ok(Answer::ok(Value::Object(self.bundle(own, changed))))
     }
 
     fn set_deleted(&mut self, name: &str, at: Option<Timestamp>) -> Result<()> {

@@ -46,7 +46,7 @@ impl ArmPath {
         let known = TYPES
             .iter()
             .find(|known| known.eq_ignore_ascii_case(&given));
-        let Some((namespace, types)) = known.and_then(|known| known.split_once('/')) else {
+        let Some((own_namespace, own_types)) = known.and_then(|known| known.split_once('/')) else {
             return Self {
                 scope,
                 namespace,
@@ -56,8 +56,8 @@ impl ArmPath {
         };
         Self {
             scope,
-            namespace: namespace.to_owned(),
-            types: types.split('/').map(str::to_owned).collect(),
+            namespace: own_namespace.to_owned(),
+            types: own_types.split('/').map(str::to_owned).collect(),
             names,
         }
     }
@@ -88,13 +88,13 @@ impl ArmPath {
 
     /// The id cut after `depth` pairs of type and name.
     pub(super) fn id_to(&self, depth: usize) -> String {
-        let pairs: String = self
-            .types
-            .iter()
-            .zip(&self.names)
-            .take(depth)
-            .map(|(kind, name)| format!("/{kind}/{name}"))
-            .collect();
+        let mut pairs = String::new();
+        for (kind, name) in self.types.iter().zip(&self.names).take(depth) {
+            for word in [kind, name] {
+                pairs.push('/');
+                pairs.push_str(word);
+            }
+        }
         if self.namespace == "Microsoft.Resources" {
             return pairs;
         }

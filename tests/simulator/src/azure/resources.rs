@@ -87,7 +87,7 @@ impl Estate {
             || self
                 .ids()
                 .iter()
-                .any(|(id, _)| id.eq_ignore_ascii_case(&key))
+                .any(|(known, _)| known.eq_ignore_ascii_case(&key))
             || key.split_once("/keys/").is_some_and(|(vault, name)| {
                 self.vaults
                     .get(vault)

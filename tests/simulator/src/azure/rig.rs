@@ -157,7 +157,11 @@ impl Rig {
                 headers: response.headers().clone(),
                 body: serde_json::from_slice(response.body()).unwrap_or(Value::Null),
             },
-            other => panic!("an answer was expected, not {other:?}"),
+            other @ (Reply::Delayed(..)
+            | Reply::Reset
+            | Reply::Silence
+            | Reply::Truncated(_)
+            | Reply::Endless(_)) => panic!("an answer was expected, not {other:?}"),
         }
     }
 

@@ -4,13 +4,16 @@
 //! documentation of TDE with customer keys (the 30 minutes).
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+mod put;
 
 use super::{
+    access::{Denial, KeyReference},
+    document::{attached, identity_kind},
     estate::{Estate, guid},
     path::segment_after,
     settings::Settings,
-    vault::{Denial, KeyReference},
 };
 
 #[derive(Clone, Debug)]
@@ -287,64 +290,6 @@ impl Service {
         false
     }
 
-    /// Takes the document over if the key in it can be used by the identity in it.
-    fn put(
-        &mut self,
-        document: Map<String, Value>,
-        estate: &mut Estate,
-        settings: &Settings,
-        at: Timestamp,
-    ) -> Result<(), (String, String)> {
-        let wanted = key_url(&document)
-            .filter(|url| !url.is_empty())
-            .map(str::to_owned);
-        let principal = self.principal_of(&document, estate);
-        let binding = match wanted.as_deref().map(KeyReference::parse) {
-            None => None,
-            Some(None) => return Err(refusal(Denial::KeyNotFound)),
-            Some(Some(key)) => {
-                // a system identity that this very PUT switches on has no grant yet
-                let principal = principal.ok_or_else(|| refusal(Denial::NoRole))?;
-                estate.key_fit(&key).map_err(refusal)?;
-                estate.key_access(&principal, &key, at).map_err(refusal)?;
-                let version = estate.referenced(&key).map(|version| version.name.clone());
-                Some(Binding {
-                    key: KeyReference { version, ..key },
-                    principal,
-                })
-            }
-        };
-        self.current_key_is_readable(binding.as_ref(), estate, at)
-            .map_err(refusal)?;
-        self.commit(document, estate, settings, at);
-        self.binding = binding;
-        self.denial = None;
-        self.next_probe = settings.after(at, settings.key_probe).max(just_after(at));
-        if self.store != Store::Open {
-            self.turn(Store::Open, settings, at);
-        }
-        Ok(())
-    }
-
-    /// To go to another key, or back to Microsoft's, the data must be readable with the present one.
-    fn current_key_is_readable(
-        &self,
-        next: Option<&Binding>,
-        estate: &Estate,
-        at: Timestamp,
-    ) -> Result<(), Denial> {
-        let Some(current) = &self.binding else {
-            return Ok(());
-        };
-        if next.is_some_and(|next| next.key == current.key) {
-            return Ok(());
-        }
-        let reader = next.map_or(&current.principal, |next| &next.principal);
-        estate
-            .key_access(reader, &current.key, at)
-            .or_else(|_| estate.key_access(&current.principal, &current.key, at))
-    }
-
     /// Makes the document the service's own and lets its identities follow.
     pub(super) fn commit(
         &mut self,
@@ -387,47 +332,6 @@ impl Service {
     pub(super) fn current_principal(&self, estate: &Estate) -> Option<String> {
         self.principal_of(&self.document, estate)
     }
-}
-
-/// The key URL of a document; an empty one is something else than none.
-pub(super) fn key_url(document: &Map<String, Value>) -> Option<&str> {
-    document
-        .get("properties")?
-        .pointer("/encryption/customerManagedKeyEncryption/keyEncryptionKeyUrl")?
-        .as_str()
-}
-
-/// The identity type of a document; `None` when it has no identity.
-pub(super) fn identity_kind(document: &Map<String, Value>) -> &str {
-    document
-        .get("identity")
-        .and_then(|identity| identity.get("type"))
-        .and_then(Value::as_str)
-        .unwrap_or("None")
-}
-
-/// The ids of the user-assigned identities in a document.
-pub(super) fn attached(document: &Map<String, Value>) -> Vec<String> {
-    document
-        .get("identity")
-        .and_then(|identity| identity.get("userAssignedIdentities"))
-        .and_then(Value::as_object)
-        .map(|ids| ids.keys().cloned().collect())
-        .unwrap_or_default()
-}
-
-/// A document with only this key URL in its encryption block.
-pub(super) fn encryption(url: &str) -> Value {
-    json!({ "customerManagedKeyEncryption": { "keyEncryptionKeyUrl": url } })
-}
-
-fn refusal(denial: Denial) -> (String, String) {
-    let message = format!(
-        "The service cannot use the customer-managed key: {}. Give the service's managed identity \
-         access to an enabled key and send the request again.",
-        denial.sentence()
-    );
-    (denial.code().to_owned(), message)
 }
 
 fn finish(

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     Azure,
+    access::{Denial, KeyReference},
+    document::key_url,
     estate::Estate,
-    service::{Service, Store, key_url},
-    vault::KeyReference,
+    service::{Service, Store},
 };
 
 impl Azure {
@@ -65,7 +66,7 @@ impl Service {
             "readsKeyAs": self.binding.as_ref().map(|binding| binding.principal.clone()),
             "store": store,
             "since": since.map(|since| since.to_string()),
-            "because": self.denial.map(super::vault::Denial::sentence),
+            "because": self.denial.map(Denial::sentence),
         })
     }
 }
@@ -145,7 +146,7 @@ fn access(estate: &Estate, now: Timestamp) -> Vec<Value> {
                     "principal": id,
                     "key": format!("{}/{}", vault.plain.name, key.name),
                     "canUnwrap": denial.is_none(),
-                    "because": denial.map(super::vault::Denial::sentence),
+                    "because": denial.map(Denial::sentence),
                 }));
             }
         }

@@ -95,18 +95,17 @@ fn tokens_that_are_missing_expired_or_for_another_audience_are_refused() {
     );
     assert!(answer.header("www-authenticate").contains(TENANT));
     let operator = super::Operator::default();
-    let with = |audience: &str, rig: &Rig, hours: i64| {
-        let ends = rig
-            .now
+    let with = |audience: &str, now: jiff::Timestamp, hours: i64| {
+        let ends = now
             .checked_add(jiff::SignedDuration::from_hours(hours))
             .unwrap();
-        let token = super::caller::token("owner", TENANT, &operator, (audience, rig.now, ends));
+        let token = super::caller::token("owner", TENANT, &operator, (audience, now, ends));
         let request = Request::get(&url).header("authorization", format!("Bearer {token}"));
         request.body(Bytes::new()).unwrap()
     };
-    let late = with("https://management.azure.com", &rig, 0);
+    let late = with("https://management.azure.com", rig.now, 0);
     assert_eq!(rig.send(&late).code(), "ExpiredAuthenticationToken");
-    let vault = with("https://vault.azure.net", &rig, 1);
+    let vault = with("https://vault.azure.net", rig.now, 1);
     assert_eq!(
         rig.send(&vault).code(),
         "InvalidAuthenticationTokenAudience"
@@ -121,11 +120,11 @@ fn a_token_request_with_a_secret_or_an_assertion_gets_a_token_that_works() {
             "grant_type=client_credentials&client_id=someone&{proof}&scope=https%3A%2F%2Fmanagement.azure.com%2F.default"
         );
         let url = format!("https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token");
-        let request = Request::post(url)
+        let asked = Request::post(url)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Bytes::from(form))
             .unwrap();
-        let token = rig.send(&request).text("/access_token").to_owned();
+        let token = rig.send(&asked).text("/access_token").to_owned();
         let request = Request::get(format!("https://management.azure.com{}", Rig::service()))
             .header("authorization", format!("Bearer {token}"))
             .body(Bytes::new())
@@ -239,7 +238,7 @@ fn the_operators_client_is_held_to_its_role() {
         );
         let message = answer.text("/error/message");
         assert!(message.contains(&format!("'{action}'")), "{message}");
-        let scope = path.split("?").next().unwrap();
+        let scope = path.split('?').next().unwrap();
         assert!(
             message.contains(&format!("over scope '{scope}'")),
             "{message}"

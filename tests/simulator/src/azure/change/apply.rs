@@ -1,21 +1,23 @@
 //! Changes carried out on the estate.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     super::{
         Azure,
+        access::KeyReference,
+        document::encryption,
         estate::Estate,
         path::{covers, segment_after},
-        service::{Binding, Service, Store, encryption},
+        service::{Binding, Service, Store},
         settings::Settings,
-        vault::{KeyReference, Version},
+        vault::Vault,
     },
-    Change, ChangeError, HealthWord, IdentityChange, KeyChange, ServiceChange, VaultChange,
+    Change, ChangeError, HealthWord, IdentityChange, ServiceChange, VaultChange,
 };
 
-type Outcome = Result<String, ChangeError>;
+pub(super) type Outcome = Result<String, ChangeError>;
 
 impl Azure {
     pub(in super::super) fn carry_out(&mut self, change: &Change, now: Timestamp) -> Outcome {
@@ -71,98 +73,6 @@ impl Azure {
 }
 
 impl Estate {
-    fn change_key(
-        &mut self,
-        (vault_name, name): (&str, &str),
-        version: Option<&str>,
-        to: KeyChange,
-        now: Timestamp,
-    ) -> Outcome {
-        let vaults: Vec<&str> = self
-            .vaults
-            .values()
-            .map(|vault| vault.plain.name.as_str())
-            .collect();
-        let there = format!("the vaults are: {}", vaults.join(", "));
-        let Some(vault) = self.vault_named_mut(vault_name) else {
-            return Err(ChangeError(format!(
-                "there is no vault '{vault_name}'; {there}"
-            )));
-        };
-        let names: Vec<String> = vault.keys.values().map(|key| key.name.clone()).collect();
-        let Some(key) = vault.keys.get_mut(&name.to_ascii_lowercase()) else {
-            let known = names.join(", ");
-            return Err(ChangeError(format!(
-                "there is no key '{name}'; the keys are: {known}"
-            )));
-        };
-        let touched =
-            |own: &&mut Version| version.is_none_or(|wanted| own.name.eq_ignore_ascii_case(wanted));
-        let known: Vec<String> = key.versions.iter().map(|own| own.name.clone()).collect();
-        if let Some(wanted) = version.filter(|wanted| key.version(wanted).is_none()) {
-            let known = known.join(", ");
-            return Err(ChangeError(format!(
-                "there is no version '{wanted}'; the versions are: {known}"
-            )));
-        }
-        let hour = SignedDuration::from_hours(1);
-        let past = now.checked_sub(hour).unwrap_or(Timestamp::MIN);
-        let future = now.checked_add(hour).unwrap_or(Timestamp::MAX);
-        let whole = format!("{vault_name}/{name}");
-        match to {
-            KeyChange::Deleted | KeyChange::Recovered | KeyChange::Purged if version.is_some() => {
-                return Err(ChangeError(format!(
-                    "only whole keys are deleted, recovered or purged: write key {whole}"
-                )));
-            }
-            KeyChange::Deleted if key.deleted.is_none() => key.deleted = Some(now),
-            KeyChange::Recovered if key.deleted.is_some() => key.deleted = None,
-            KeyChange::Deleted => {
-                return Err(ChangeError(format!("the key '{whole}' is deleted already")));
-            }
-            KeyChange::Recovered => {
-                return Err(ChangeError(format!("the key '{whole}' is not deleted")));
-            }
-            KeyChange::Purged => {
-                vault.keys.remove(&name.to_ascii_lowercase());
-            }
-            KeyChange::NewVersion => {
-                let made = vault
-                    .add_version(name, Version::rsa(now))
-                    .unwrap_or_default();
-                return Ok(format!("The key '{whole}' has a new version, {made}."));
-            }
-            KeyChange::Disabled
-            | KeyChange::Enabled
-            | KeyChange::Expired
-            | KeyChange::NotYetValid
-            | KeyChange::Valid => {
-                for own in key.versions.iter_mut().filter(touched) {
-                    own.updated = now;
-                    match to {
-                        KeyChange::Disabled => own.enabled = false,
-                        KeyChange::Enabled => own.enabled = true,
-                        KeyChange::Expired => own.expires = Some(past),
-                        KeyChange::NotYetValid => own.not_before = Some(future),
-                        KeyChange::Valid
-                        | KeyChange::Deleted
-                        | KeyChange::Recovered
-                        | KeyChange::Purged
-                        | KeyChange::NewVersion => {
-                            own.expires = None;
-                            own.not_before = None;
-                        }
-                    }
-                }
-            }
-        }
-        let which = version.map_or_else(String::new, |own| format!(", version {own},"));
-        Ok(format!(
-            "The key '{whole}'{which} is now {}.",
-            plain_word(to)
-        ))
-    }
-
     fn change_vault(&mut self, name: &str, to: VaultChange, now: Timestamp) -> Outcome {
         let deleted = || ChangeError(format!("there is no deleted vault '{name}'"));
         if to == VaultChange::Recovered {
@@ -221,11 +131,11 @@ impl Estate {
     ) -> Outcome {
         if to == IdentityChange::Deleted {
             let wanted = name.rsplit('/').next().unwrap_or(name);
-            let own = self
+            let found = self
                 .identities
                 .values()
                 .find(|own| own.plain.name.eq_ignore_ascii_case(wanted));
-            let Some(id) = own.map(|own| own.plain.id.clone()) else {
+            let Some(id) = found.map(|own| own.plain.id.clone()) else {
                 let known: Vec<&str> = self
                     .identities
                     .values()
@@ -392,7 +302,7 @@ impl Estate {
     }
 }
 
-fn rule(vault: &mut super::super::vault::Vault, name: &str, value: &str) {
+fn rule(vault: &mut Vault, name: &str, value: &str) {
     let rules = vault.plain.properties.entry("networkAcls").or_insert_with(|| {
         json!({ "bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": [] })
     });
@@ -402,6 +312,6 @@ fn rule(vault: &mut super::super::vault::Vault, name: &str, value: &str) {
 }
 
 /// The word a change has on the command line, as a reader reads it.
-fn plain_word(change: impl serde::Serialize) -> String {
+pub(super) fn plain_word(change: impl serde::Serialize) -> String {
     json!(change).as_str().unwrap_or_default().replace('-', " ")
 }
