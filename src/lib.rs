@@ -3,5 +3,7 @@
 
 pub mod arm;
 pub mod azure;
+pub mod clock;
 pub mod crd;
 pub mod domain;
+pub mod observe;
