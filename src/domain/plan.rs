@@ -4,7 +4,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::azure::KeyUrl;
-use crate::crd::{Mode, OnDrift, Reason};
+use crate::crd::Reason;
 
 use super::desired::Desired;
 use super::fact::Known;
@@ -394,14 +394,4 @@ fn recheck(outlook: &Outlook, held: &rollup::Hold) -> Option<Timestamp> {
         (_, Outlook::Waiting { until, .. }) => *until,
         _ => None,
     }
-}
-
-/// Whether drift is only to be told.
-pub(crate) fn only_reports(desired: &Desired, drift: bool) -> bool {
-    drift && desired.on_drift == OnDrift::Report
-}
-
-/// Whether the object only observes.
-pub(crate) fn only_observes(desired: &Desired) -> bool {
-    desired.mode == Mode::Observe
 }
