@@ -18,7 +18,9 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let done = match command {
-        Command::Crd => print(&crd::yaml()),
+        Command::Crd => crd::yaml()
+            .map_err(anyhow::Error::from)
+            .and_then(|text| print(&text)),
         Command::Operator(settings) => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -230,6 +230,8 @@ async fn kube_config(settings: &Settings) -> anyhow::Result<Config> {
     config.read_timeout = Some(WATCH_SILENCE);
     config.write_timeout = Some(KUBE_DEADLINE);
     config.default_retry = false;
+    // else the time that a pooled connection was idle counts against the next answer (kube 5)
+    config.reset_reader_on_write = true;
     Ok(config)
 }
 
@@ -296,16 +298,23 @@ fn azure(
     (tracker, shutdown): (&TaskTracker, &CancellationToken),
 ) -> anyhow::Result<ArmClient> {
     let cloud = cloud(&settings.azure);
+    if let Some(host) = settings
+        .azure
+        .authority_host
+        .as_ref()
+        .filter(|host| host.origin() != cloud.authority.origin())
+    {
+        anyhow::bail!(
+            "AZURE_AUTHORITY_HOST is {host}, but the cloud {cloud} logs in at {}: correct the variable, or choose the cloud with --azure-cloud",
+            cloud.authority
+        );
+    }
     let network = network(settings)?;
     let transport: Arc<dyn Transport> = Arc::new(HttpTransport::try_new(&network)?);
     let metadata: Arc<dyn Transport> =
         Arc::new(HttpTransport::try_new(&network.for_metadata_endpoint())?);
     let login = LoginNetwork {
-        authority: settings
-            .azure
-            .authority_host
-            .clone()
-            .unwrap_or_else(|| cloud.authority.clone()),
+        authority: cloud.authority.clone(),
         transport: Arc::clone(&transport),
         metadata,
     };

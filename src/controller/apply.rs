@@ -101,7 +101,7 @@ async fn unchanged(
     decided_on: &Service,
 ) -> Result<DicomService, ApplyError> {
     let read = arm.send(dicom::get(service).urgent()).await?.value;
-    if convert::service(&read) == *decided_on {
+    if convert::service(&read).is_ok_and(|found| found == *decided_on) {
         Ok(read)
     } else {
         Err(ApplyError::Changed)

@@ -5,25 +5,19 @@
 use uuid::Uuid;
 
 use crate::arm::operation::{OperationState, status};
-use crate::domain::judge::Case;
+use crate::domain::Memory;
+use crate::domain::fact::Seen;
 use crate::domain::observed::Provisioning;
 use crate::domain::plan::fingerprint;
-use crate::domain::{Desired, Memory};
 
-use super::context::Context;
 use super::look::Sight;
+use super::reconcile::Pass;
 use super::setback;
 
 /// Asks how an operation of ours went once the service is idle again. While the operation itself
 /// says that it runs, the service counts as busy.
-pub(super) async fn settle(
-    context: &Context,
-    uid: &str,
-    sight: &mut Sight,
-    correlation: Uuid,
-    desired: &Desired,
-    memory: &Memory,
-) {
+pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid, memory: &Memory) {
+    let (context, uid) = (pass.context, pass.uid);
     let Some(accepted) = context.states.of(uid).accepted else {
         return;
     };
@@ -34,7 +28,7 @@ pub(super) async fn settle(
         return;
     }
     let arm = context.parts.arm.correlated(correlation);
-    let subscription = desired.service.id().subscription();
+    let subscription = pass.desired.service.id().subscription();
     let ended = match arm.send(status(link, Some(subscription))).await {
         Ok(answer) => answer.value,
         Err(error) => {
@@ -48,13 +42,7 @@ pub(super) async fn settle(
             return;
         }
     };
-    let known = fingerprint(&Case {
-        desired,
-        observed: &sight.observed,
-        memory,
-        propagation_wait: context.parts.settings.plan.propagation_wait,
-        now: sight.at,
-    });
+    let known = fingerprint(&pass.case(sight, memory));
     let words = match ended {
         OperationState::Running => {
             sight.keep_busy("an operation of ours runs");
@@ -80,7 +68,6 @@ pub(super) async fn settle(
 
 impl Sight {
     fn keep_busy(&mut self, word: &str) {
-        use crate::domain::fact::Seen;
         if let Seen::Present { value, .. } = &mut self.observed.service.seen {
             value.provisioning = Provisioning::Busy(word.to_owned());
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::crd::{DicomEncryption, DicomEncryptionStatus};
 use crate::domain::judge::Case;
-use crate::domain::observed::Service;
+use crate::domain::observed::{Provisioning, Service};
 use crate::domain::plan::{Plan, Standing, fingerprint, plan};
 use crate::domain::report::{VERIFIED_EVERY, report, report_invalid};
 use crate::domain::step::Step;
@@ -95,12 +95,12 @@ async fn invalid(
 }
 
 /// What one pass works with.
-struct Pass<'pass> {
+pub(super) struct Pass<'pass> {
     object: &'pass DicomEncryption,
-    context: &'pass Context,
-    uid: &'pass str,
+    pub(super) context: &'pass Context,
+    pub(super) uid: &'pass str,
     old: Option<&'pass DicomEncryptionStatus>,
-    desired: &'pass Desired,
+    pub(super) desired: &'pass Desired,
     /// What was remembered when the pass began.
     state: &'pass ObjectState,
 }
@@ -109,24 +109,11 @@ impl Pass<'_> {
     async fn run(&self) -> Result<Action, ReconcileError> {
         let started = self.context.parts.clock.monotonic();
         let correlation = Uuid::new_v4();
-        let memory = Memory::of(self.old);
-        let look = Look {
-            context: self.context,
-            uid: self.uid,
-            desired: self.desired,
-            memory: &memory,
-        };
-
-        let mut sight = look.first().await;
-        operation::settle(
-            self.context,
-            self.uid,
-            &mut sight,
-            correlation,
-            self.desired,
-            &memory,
-        )
-        .await;
+        let mut memory = Memory::of(self.old);
+        let mut sight = self.look(&memory).first().await;
+        operation::settle(self, &mut sight, correlation, &memory).await;
+        self.note_set(&sight, &mut memory);
+        let look = self.look(&memory);
         let mut planned = self.plan(&sight, &memory);
         if planned.step.is_some() {
             sight = look.before_write().await;
@@ -153,7 +140,47 @@ impl Pass<'_> {
         Ok(self.next(&planned, &sight, &status))
     }
 
-    fn case<'sight>(&'sight self, sight: &'sight Sight, memory: &'sight Memory) -> Case<'sight> {
+    fn look<'memory>(&'memory self, memory: &'memory Memory) -> Look<'memory> {
+        Look {
+            context: self.context,
+            uid: self.uid,
+            desired: self.desired,
+            memory,
+        }
+    }
+
+    /// A key url that was set takes effect with the end of the operation, and only then is it
+    /// remembered for which principal.
+    fn note_set(&self, sight: &Sight, memory: &mut Memory) {
+        let Some(service) = sight.service().filter(|service| !service.is_busy()) else {
+            return;
+        };
+        let in_use = service.encryption.url();
+        let succeeded = service.provisioning == Provisioning::Succeeded;
+        self.context.states.change(self.uid, |state| {
+            if let Some(AcceptedWrite {
+                step: Step::SetKeyUrl { url, principal, .. },
+                operation: None,
+                ..
+            }) = &state.accepted
+                && succeeded
+                && in_use.is_some_and(|in_use| in_use.is_same(url))
+            {
+                state.set = Some((url.clone(), *principal));
+            }
+            if let Some((url, principal)) = &state.set
+                && in_use.is_some_and(|in_use| in_use.is_same(url))
+            {
+                memory.note_set(url, &self.desired.key.vault, *principal);
+            }
+        });
+    }
+
+    pub(super) fn case<'sight>(
+        &'sight self,
+        sight: &'sight Sight,
+        memory: &'sight Memory,
+    ) -> Case<'sight> {
         Case {
             desired: self.desired,
             observed: &sight.observed,
@@ -272,7 +299,16 @@ impl Pass<'_> {
                 return;
             }
             if planned.step.as_ref() == Some(&accepted.step) {
-                state.setback = Some(setback::of_delay(&accepted.step, accepted.at, &known));
+                let failed = sight
+                    .service()
+                    .and_then(|service| match &service.provisioning {
+                        Provisioning::Failed(word) => Some(word.as_str()),
+                        Provisioning::Succeeded | Provisioning::Busy(_) => None,
+                    });
+                state.setback = Some(failed.map_or_else(
+                    || setback::of_delay(&accepted.step, accepted.at, &known),
+                    |word| setback::of_operation(&accepted.step, word, &known),
+                ));
             }
             if accepted.operation.is_none() {
                 state.accepted = None;

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::jiff::Timestamp;
 use url::Url;
+use uuid::Uuid;
 
+use crate::azure::KeyUrl;
 use crate::crd::DicomEncryptionStatus;
 use crate::domain::plan::Setback;
 use crate::domain::step::Step;
@@ -18,6 +20,8 @@ pub struct ObjectState {
     pub published: Option<DicomEncryptionStatus>,
     /// The latest write that Azure accepted, until its effect is seen.
     pub accepted: Option<AcceptedWrite>,
+    /// The key that was set last, and for which principal, once that was seen to take effect.
+    pub set: Option<(KeyUrl, Uuid)>,
     /// When the latest write was begun, whatever became of it.
     pub wrote_at: Option<Timestamp>,
     /// The latest write that did not work.

@@ -1,0 +1,126 @@
+//! From the inventory to what one object is judged by.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::{
+    inventory::Inventory,
+    source::{CredentialKey, Item, Keyed},
+    value::Value,
+};
+use crate::domain::{
+    desired::Desired,
+    fact::{Fact, Seen},
+    observed::{Assignment, Observed},
+    wants::Want,
+};
+
+/// What is known of the wants of an object.
+pub(super) fn observed(
+    inventory: &Inventory,
+    credential: &CredentialKey,
+    desired: &Desired,
+    wants: &BTreeSet<Want>,
+) -> Observed {
+    let view = View {
+        inventory,
+        credential,
+    };
+    let (service, key) = (&desired.service, &desired.key);
+    let listing = Want::Listing(key.vault.clone(), key.name.clone());
+    let mut observed = Observed {
+        tenant: view.fact(Want::Tenant(service.id().subscription()), Value::tenant),
+        service: view.fact(Want::Service(service.clone()), Value::service),
+        identity: desired
+            .identity
+            .clone()
+            .map(|id| view.fact(Want::Identity(id), Value::identity)),
+        health: view.fact(Want::Health(service.clone()), Value::health),
+        listing: view.fact(listing, Value::listing),
+        // its maps are filled below; the interval plays no part there
+        ..Observed::unread(inventory.interval(&Item::Want(Want::Service(service.clone()))))
+    };
+    for want in wants {
+        match want {
+            Want::Vault(vault) => {
+                let fact = view.fact(want.clone(), Value::vault);
+                observed.vaults.insert(vault.clone(), fact);
+            }
+            Want::Version(_, url) => {
+                let fact = view.fact(want.clone(), Value::version);
+                observed.versions.insert(url.clone(), fact);
+            }
+            Want::Assignments(vault) => {
+                let mut fact = view.fact(want.clone(), |value| {
+                    value.assignments().map(<[Assignment]>::to_vec)
+                });
+                view.explain(&mut fact, vault.id().subscription());
+                observed.assignments.insert(vault.clone(), fact);
+            }
+            Want::Tenant(_)
+            | Want::Service(_)
+            | Want::Identity(_)
+            | Want::Listing(..)
+            | Want::Health(_) => {}
+        }
+    }
+    observed
+}
+
+struct View<'all> {
+    inventory: &'all Inventory,
+    credential: &'all CredentialKey,
+}
+
+impl View<'_> {
+    fn key(&self, item: Item) -> Keyed<Item> {
+        Keyed {
+            credential: self.credential.clone(),
+            of: item,
+        }
+    }
+
+    /// One fact in its own type; an item that nobody watches is unread.
+    fn fact<T>(&self, want: Want, pick: impl Fn(&Value) -> Option<T>) -> Fact<T> {
+        let key = self.key(Item::Want(want));
+        let Some(fact) = self.inventory.fact(&key) else {
+            return Fact::unread(self.inventory.interval(&key.of));
+        };
+        let seen = match &fact.seen {
+            Seen::Present { value, at } => {
+                pick(value).map_or(Seen::Unread, |value| Seen::Present { value, at: *at })
+            }
+            Seen::Absent { at } => Seen::Absent { at: *at },
+            Seen::Refused { denial, at } => Seen::Refused {
+                denial: denial.clone(),
+                at: *at,
+            },
+            Seen::Unread => Seen::Unread,
+        };
+        Fact {
+            seen,
+            trouble: fact.trouble.clone(),
+            interval: fact.interval,
+        }
+    }
+
+    /// Says of each assignment whether its role gives key use, as far as that was read.
+    fn explain(&self, assignments: &mut Fact<Vec<Assignment>>, subscription: Uuid) {
+        let Seen::Present { value: rows, .. } = &mut assignments.seen else {
+            return;
+        };
+        for row in rows.iter_mut().filter(|row| row.gives_key_use.is_none()) {
+            let role = self.key(Item::Role {
+                subscription,
+                role: row.role,
+            });
+            row.gives_key_use = match self.inventory.fact(&role).map(|fact| &fact.seen) {
+                Some(Seen::Present { value, .. }) => value.gives_key_use(),
+                // a role that does not exist gives nothing
+                Some(Seen::Absent { .. }) => Some(false),
+                Some(Seen::Refused { .. } | Seen::Unread) | None => None,
+            };
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! What was seen, for whom, and whom a change concerns.
+//!
+//! Pure: no network, time is an argument. An item is kept as long as an object wants it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    entry::{Entry, Finding, News, Ticket},
+    schedule::Schedule,
+    source::{CredentialKey, Intervals, Item, Keyed, pause},
+    value::{Value, changed_principals, covers, folded},
+};
+use crate::{
+    azure::VaultId,
+    clock::Monotonic,
+    domain::{
+        fact::{Fact, Seen},
+        observed::Assignment,
+        wants::Want,
+    },
+};
+
+/// Everything that is known, and the schedule by which it is read.
+#[derive(Debug)]
+pub(super) struct Inventory {
+    /// When each source is due.
+    pub(super) schedule: Schedule,
+    intervals: Intervals,
+    objects: BTreeMap<Arc<str>, Watched>,
+    entries: BTreeMap<Keyed<Item>, Entry>,
+    /// Lists that we may not read, and until when we do not ask again.
+    closed: BTreeMap<Keyed<String>, Monotonic>,
+    /// There may be items that a probe read and nobody watches.
+    has_strays: bool,
+    /// Counts reads and touches, so that their order is known whatever the clocks say.
+    count: u64,
+}
+
+/// What an object needs.
+#[derive(Debug)]
+struct Watched {
+    credential: CredentialKey,
+    wants: BTreeSet<Want>,
+    roles: BTreeSet<Item>,
+}
+
+impl Inventory {
+    /// Nothing is known and nobody asks.
+    pub(super) const fn new(intervals: Intervals) -> Self {
+        Self {
+            schedule: Schedule::new(intervals),
+            intervals,
+            objects: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            has_strays: false,
+            count: 0,
+        }
+    }
+
+    /// Replaces what an object wants.
+    pub(super) fn watch(&mut self, object: &str, wants: Keyed<BTreeSet<Want>>, now: Monotonic) {
+        let Keyed {
+            credential,
+            of: wants,
+        } = wants;
+        let uid: Arc<str> = Arc::from(object);
+        let before = self.objects.remove(&uid);
+        let (before, roles) = before
+            .map(|watched| (watched.wants, watched.roles))
+            .unwrap_or_default();
+        let keyed = |want: &Want| Keyed {
+            credential: credential.clone(),
+            of: Item::Want(want.clone()),
+        };
+        for want in wants.difference(&before) {
+            self.attach(&uid, keyed(want), now);
+        }
+        for want in before.difference(&wants) {
+            self.detach(&uid, &keyed(want));
+        }
+        let is_new = before != wants;
+        let watched = Watched {
+            credential,
+            wants,
+            roles,
+        };
+        self.objects.insert(Arc::clone(&uid), watched);
+        if is_new {
+            self.refresh_roles(&uid, now);
+            self.drop_strays();
+        }
+    }
+
+    /// An object needs nothing any more.
+    pub(super) fn forget(&mut self, object: &str) {
+        let Some(watched) = self.objects.remove(object) else {
+            return;
+        };
+        let wants = watched.wants.into_iter().map(Item::Want);
+        for item in wants.chain(watched.roles) {
+            let credential = watched.credential.clone();
+            let key = Keyed {
+                credential,
+                of: item,
+            };
+            self.detach(object, &key);
+        }
+    }
+
+    /// A read that begins now.
+    pub(super) fn begin(&mut self, started: Monotonic, direct: bool) -> Ticket {
+        self.count = self.count.saturating_add(1);
+        Ticket {
+            number: self.count,
+            started,
+            direct,
+        }
+    }
+
+    /// We wrote to it: what is being read, or was read before, is out of date.
+    pub(super) fn touch(&mut self, key: &Keyed<Item>) {
+        self.count = self.count.saturating_add(1);
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.touched = self.count;
+        }
+    }
+
+    /// Takes note of what a read brought, and says whom it concerns.
+    pub(super) fn commit(
+        &mut self,
+        key: &Keyed<Item>,
+        ticket: &Ticket,
+        finding: Finding,
+        now: (Timestamp, Monotonic),
+    ) -> Vec<Arc<str>> {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return Vec::new();
+        };
+        let news = entry.commit(ticket, finding, now.0);
+        let wanted_by = || entry.wanted_by.iter().map(Arc::clone).collect();
+        let concerned: Vec<_> = match &news {
+            News::Nothing => Vec::new(),
+            News::Known => wanted_by(),
+            News::Changed { before } => self.concerned(key, before),
+        };
+        for object in &concerned {
+            self.refresh_roles(object, now.1);
+        }
+        concerned
+    }
+
+    /// What is known of an item.
+    pub(super) fn fact(&self, key: &Keyed<Item>) -> Option<&Fact<Value>> {
+        self.entries.get(key).map(|entry| &entry.fact)
+    }
+
+    /// The value of an item that was there when it was last read.
+    pub(super) fn last_value(&self, key: &Keyed<Item>) -> Option<&Value> {
+        self.fact(key).and_then(Fact::last_value)
+    }
+
+    /// Whether an item is known to be absent; with `recently`, by a direct read not long ago.
+    pub(super) fn is_absent(&self, key: &Keyed<Item>, recently: Option<Monotonic>) -> bool {
+        let Some(entry) = self.entries.get(key) else {
+            return false;
+        };
+        let is_absent = matches!(entry.fact.seen, Seen::Absent { .. });
+        let limit = pause(self.intervals.configuration);
+        let is_recent =
+            |now: Monotonic| entry.direct_at.is_some_and(|read| now.since(read) < limit);
+        is_absent && recently.is_none_or(is_recent)
+    }
+
+    /// Whether a probe has to read an item: unread, too old, or touched since, and not tried since
+    /// the read number `since`.
+    pub(super) fn is_due(
+        &self,
+        key: &Keyed<Item>,
+        since: u64,
+        oldest: (SignedDuration, Monotonic),
+    ) -> bool {
+        self.entries
+            .get(key)
+            .is_some_and(|entry| entry.attempted <= since && entry.is_out_of_date(oldest))
+    }
+
+    /// The end of a sweep that is about to read an item for the first time.
+    pub(super) fn first_read(
+        &self,
+        key: &Keyed<Item>,
+        now: Monotonic,
+    ) -> Option<CancellationToken> {
+        let is_unread = self.fact(key).is_some_and(|fact| fact.seen == Seen::Unread);
+        is_unread
+            .then(|| self.schedule.end_of_sweep(key, now))
+            .flatten()
+    }
+
+    /// The number of the latest read or touch.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Held by the probe that reads an item, so that others wait for it. An item that no object
+    /// watches is kept until the objects change.
+    pub(super) fn turn(&mut self, key: &Keyed<Item>) -> Arc<Mutex<()>> {
+        let interval = key.of.interval(&self.intervals);
+        let entry = self.entries.entry(key.clone());
+        let entry = entry.or_insert_with(|| Entry::new(interval));
+        self.has_strays |= entry.wanted_by.is_empty();
+        Arc::clone(&entry.turn)
+    }
+
+    /// The items of these wants that a role definition is needed for.
+    pub(super) fn roles_of(
+        &self,
+        credential: &CredentialKey,
+        wants: &BTreeSet<Want>,
+    ) -> BTreeSet<Item> {
+        let principals = self.principals(credential, wants);
+        let mut roles = BTreeSet::new();
+        for want in wants {
+            let Want::Assignments(vault) = want else {
+                continue;
+            };
+            let rows = self.assignments(credential, vault).iter();
+            let unknown = rows
+                .filter(|row| row.gives_key_use.is_none() && principals.contains(&row.principal));
+            roles.extend(unknown.map(|row| Item::Role {
+                subscription: vault.id().subscription(),
+                role: row.role,
+            }));
+        }
+        roles
+    }
+
+    /// The assignments that matter to somebody and were seen, but are not among these rows.
+    pub(super) fn vanished(
+        &self,
+        credential: &CredentialKey,
+        vault: &VaultId,
+        rows: &[Assignment],
+    ) -> Vec<Assignment> {
+        let present: BTreeSet<String> = rows.iter().map(|row| folded(&row.id)).collect();
+        let want = Item::Want(Want::Assignments(vault.clone()));
+        let key = Keyed {
+            credential: credential.clone(),
+            of: want,
+        };
+        let watchers = self.entries.get(&key).map(|entry| &entry.wanted_by);
+        let watched = watchers
+            .into_iter()
+            .flatten()
+            .filter_map(|object| self.objects.get(object));
+        let principals: BTreeSet<Uuid> = watched
+            .flat_map(|watched| self.principals(credential, &watched.wants))
+            .collect();
+        let gone = self.assignments(credential, vault).iter().filter(|row| {
+            principals.contains(&row.principal)
+                && covers(&row.scope, vault)
+                && !present.contains(&folded(&row.id))
+        });
+        gone.cloned().collect()
+    }
+
+    /// Whether a list is known to be closed to us.
+    pub(super) fn is_closed(&self, list: &Keyed<String>, now: Monotonic) -> bool {
+        self.closed.get(list).is_some_and(|until| now < *until)
+    }
+
+    /// Takes note that we may not read a list.
+    pub(super) fn close(&mut self, list: Keyed<String>, now: Monotonic) {
+        self.closed.retain(|_, until| now < *until);
+        let until = now.after(pause(self.intervals.configuration));
+        self.closed.insert(list, until);
+    }
+
+    /// How often an item is read.
+    pub(super) const fn interval(&self, item: &Item) -> SignedDuration {
+        item.interval(&self.intervals)
+    }
+
+    /// Drops what nobody watches and no probe is at work on.
+    fn drop_strays(&mut self) {
+        if self.has_strays {
+            let is_needed =
+                |entry: &Entry| !entry.wanted_by.is_empty() || Arc::strong_count(&entry.turn) > 1;
+            self.entries.retain(|_, entry| is_needed(entry));
+            let mut entries = self.entries.values();
+            self.has_strays = entries.any(|entry| entry.wanted_by.is_empty());
+        }
+    }
+
+    fn attach(&mut self, object: &Arc<str>, key: Keyed<Item>, now: Monotonic) {
+        let interval = key.of.interval(&self.intervals);
+        self.schedule.add(&key, now);
+        let entry = self.entries.entry(key);
+        let entry = entry.or_insert_with(|| Entry::new(interval));
+        entry.wanted_by.insert(Arc::clone(object));
+    }
+
+    fn detach(&mut self, object: &str, key: &Keyed<Item>) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        entry.wanted_by.remove(object);
+        if entry.wanted_by.is_empty() {
+            self.entries.remove(key);
+            self.schedule.remove(key);
+        }
+    }
+
+    /// Adds the role definitions that an object has come to need, and drops the others.
+    fn refresh_roles(&mut self, object: &Arc<str>, now: Monotonic) {
+        let Some(watched) = self.objects.get(object) else {
+            return;
+        };
+        let credential = watched.credential.clone();
+        let before = watched.roles.clone();
+        let needed = self.roles_of(&credential, &watched.wants);
+        for item in needed.difference(&before) {
+            let key = Keyed {
+                credential: credential.clone(),
+                of: item.clone(),
+            };
+            self.attach(object, key, now);
+        }
+        for item in before.difference(&needed) {
+            let key = Keyed {
+                credential: credential.clone(),
+                of: item.clone(),
+            };
+            self.detach(object, &key);
+        }
+        if let Some(changed) = self.objects.get_mut(object) {
+            changed.roles = needed;
+        }
+    }
+
+    /// The objects that a change concerns: with role assignments, those whose principals they are.
+    fn concerned(&self, key: &Keyed<Item>, before: &Seen<Value>) -> Vec<Arc<str>> {
+        let Some(entry) = self.entries.get(key) else {
+            return Vec::new();
+        };
+        let rows = |seen: &Seen<Value>| match seen {
+            Seen::Present { value, .. } => value.assignments().map(<[Assignment]>::to_vec),
+            Seen::Absent { .. } | Seen::Refused { .. } | Seen::Unread => None,
+        };
+        let changed = rows(before).zip(rows(&entry.fact.seen));
+        let changed = changed.map(|(old, new)| changed_principals(&old, &new));
+        let is_concerned = |object: &&Arc<str>| match (&changed, self.objects.get(*object)) {
+            (Some(changed), Some(watched)) => !self
+                .principals(&watched.credential, &watched.wants)
+                .is_disjoint(changed),
+            (None, Some(_)) => true,
+            (Some(_) | None, None) => false,
+        };
+        let objects = entry.wanted_by.iter().filter(is_concerned);
+        objects.map(Arc::clone).collect()
+    }
+
+    /// The principals that act for the services of these wants.
+    fn principals(&self, credential: &CredentialKey, wants: &BTreeSet<Want>) -> BTreeSet<Uuid> {
+        let acting = wants
+            .iter()
+            .filter(|want| matches!(want, Want::Service(_) | Want::Identity(_)));
+        let values = acting.filter_map(|want| {
+            self.last_value(&Keyed {
+                credential: credential.clone(),
+                of: Item::Want(want.clone()),
+            })
+        });
+        values.flat_map(Value::principals).collect()
+    }
+
+    fn assignments(&self, credential: &CredentialKey, vault: &VaultId) -> &[Assignment] {
+        let key = Keyed {
+            credential: credential.clone(),
+            of: Item::Want(Want::Assignments(vault.clone())),
+        };
+        self.last_value(&key)
+            .and_then(Value::assignments)
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,320 @@
+//! Sweeps: one list serves all objects below a scope. What a list leaves out, or may not show, is
+//! read directly.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
+
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use k8s_openapi::jiff::Timestamp;
+use tokio::time;
+use uuid::Uuid;
+
+use super::{
+    Observer, convert,
+    ending::Failure,
+    entry::{Finding, Ticket},
+    read::{Why, assignments, covering, not_in_time, sorted},
+    schedule::Swept,
+    source::{Item, Keyed, Source},
+    value::{Value, folded},
+};
+use crate::{
+    arm::{Answer, Call, Page, authorization, dicom, resource_health},
+    azure::{DicomServiceId, ResourceId, VaultId, WorkspaceId},
+    domain::{
+        observed::{Assignment, Health, HealthState},
+        wants::Want,
+    },
+};
+
+/// What a list brought.
+enum Listed<T> {
+    /// Its rows.
+    Rows(Box<Answer<Vec<T>>>, Ticket),
+    /// Nothing that can be used: the items are to be read one by one.
+    OneByOne,
+    /// Nothing at all, and the items were told so.
+    Troubled(Swept),
+}
+
+impl Observer {
+    /// Reads a source for all its items, and says when it is due again. Whatever happens in it
+    /// stays in it.
+    pub(super) async fn sweep(&self, source: Keyed<Source>) {
+        let items = self.lock().schedule.items(&source);
+        let items: Vec<_> = items.into_iter().map(|item| source.with(item)).collect();
+        let ticket = self.begin(false);
+        let work = AssertUnwindSafe(self.sweep_items(&source, &items)).catch_unwind();
+        let swept = match time::timeout(LIMIT, work).await {
+            Ok(Ok(swept)) => swept,
+            Ok(Err(_)) => {
+                tracing::error!(source = ?source.of, "a sweep panics");
+                self.all_troubled(&items, &ticket)
+            }
+            Err(_) => self.all_troubled(&items, &ticket),
+        };
+        let now = self.clock.monotonic();
+        self.lock().schedule.finish(source, swept, now);
+    }
+
+    async fn sweep_items(&self, source: &Keyed<Source>, items: &[Keyed<Item>]) -> Swept {
+        match &source.of {
+            Source::Single(item) => self.read(&source.with(item.clone()), Why::Sweep).await,
+            Source::Services(workspace) => self.sweep_services(workspace, items).await,
+            Source::Assignments(subscription) => self.sweep_assignments(*subscription, items).await,
+            Source::Health(subscription) => self.sweep_health(*subscription, items).await,
+        }
+    }
+
+    async fn sweep_services(&self, workspace: &WorkspaceId, items: &[Keyed<Item>]) -> Swept {
+        let (answer, ticket) = match self.list(dicom::list(workspace), items).await {
+            Listed::Rows(answer, ticket) => (answer, ticket),
+            Listed::OneByOne => return self.read_each(items.iter()).await,
+            Listed::Troubled(swept) => return swept,
+        };
+        let rows = answer.value.iter().filter_map(|row| {
+            let id: DicomServiceId = row.id.parse().ok()?;
+            Some((Item::Want(Want::Service(id)), row))
+        });
+        let rows: BTreeMap<Item, &dicom::DicomService> = rows.collect();
+        let mut swept = Swept::GOOD;
+        let mut left = Vec::new();
+        for key in items {
+            match rows.get(&key.of).map(|row| convert::service(row)) {
+                Some(Ok(service)) => {
+                    let value = Value::Service(service);
+                    self.commit(key, &ticket, Finding::present(value, answer.asked_at));
+                }
+                Some(Err(odd)) => {
+                    let failed = self.failed(key, &ticket, odd.into(), answer.asked_at);
+                    swept = swept.and(failed);
+                }
+                None => left.push(key),
+            }
+        }
+        swept.and(self.left_out(&left, &ticket, answer.asked_at).await)
+    }
+
+    async fn sweep_assignments(&self, subscription: Uuid, items: &[Keyed<Item>]) -> Swept {
+        let call = authorization::list_in_subscription(subscription);
+        let (answer, ticket) = match self.list(call, items).await {
+            Listed::Rows(answer, ticket) => (answer, ticket),
+            Listed::OneByOne => return self.read_each(items.iter()).await,
+            Listed::Troubled(swept) => return swept,
+        };
+        let all = assignments(&answer);
+        let mut doubtful: Vec<(&Keyed<Item>, Vec<Assignment>, Vec<Assignment>)> = Vec::new();
+        for (key, vault) in items.iter().filter_map(|key| Some((key, vault_of(key)?))) {
+            let rows = covering(vault, &all);
+            let vanished = self.lock().vanished(&key.credential, vault, &rows);
+            if vanished.is_empty() {
+                let value = Value::Assignments(sorted(rows));
+                self.commit(key, &ticket, Finding::present(value, answer.asked_at));
+            } else {
+                doubtful.push((key, rows, vanished));
+            }
+        }
+        let confirmed = self
+            .confirm_all(doubtful.iter().flat_map(|(_, _, gone)| gone))
+            .await;
+        let mut swept = Swept::GOOD;
+        for (key, mut rows, vanished) in doubtful {
+            let found = vanished.iter().map(|row| {
+                let found = confirmed.get(&folded(&row.id)).cloned();
+                found.unwrap_or(Ok(None))
+            });
+            match found.collect::<Result<Vec<_>, Failure>>() {
+                Ok(found) => {
+                    rows.extend(found.into_iter().flatten());
+                    let value = Value::Assignments(sorted(rows));
+                    self.commit(key, &ticket, Finding::present(value, answer.asked_at));
+                }
+                // half an answer is none: what was seen before stays
+                Err(Failure::Refused(denial)) => {
+                    let odd = Failure::odd(denial.message);
+                    swept = swept.and(self.failed(key, &ticket, odd, answer.asked_at));
+                }
+                Err(failure) => {
+                    swept = swept.and(self.failed(key, &ticket, failure, answer.asked_at));
+                }
+            }
+        }
+        swept
+    }
+
+    /// Looks directly for assignments that a list left out, each once.
+    async fn confirm_all(
+        &self,
+        vanished: impl Iterator<Item = &Assignment>,
+    ) -> BTreeMap<String, Result<Option<Assignment>, Failure>> {
+        let vanished: BTreeMap<String, &Assignment> =
+            vanished.map(|row| (folded(&row.id), row)).collect();
+        let looks = vanished
+            .into_iter()
+            .map(|(id, row)| async move { (id, self.confirm(row, Why::Sweep).await) });
+        looks.collect::<FuturesUnordered<_>>().collect().await
+    }
+
+    /// The health of a subscription; where that may not be listed, of its resource groups.
+    async fn sweep_health(&self, subscription: Uuid, items: &[Keyed<Item>]) -> Swept {
+        let call = resource_health::list_in_subscription(subscription);
+        match self.list(call, items).await {
+            Listed::Rows(answer, ticket) => self.health_rows(&answer, &ticket, items).await,
+            Listed::Troubled(swept) => swept,
+            Listed::OneByOne => self.sweep_group_health(subscription, items).await,
+        }
+    }
+
+    async fn sweep_group_health(&self, subscription: Uuid, items: &[Keyed<Item>]) -> Swept {
+        let mut groups: BTreeMap<String, Vec<Keyed<Item>>> = BTreeMap::new();
+        for (key, service) in items.iter().filter_map(|key| Some((key, service_of(key)?))) {
+            let group = service.id().resource_group().to_ascii_lowercase();
+            groups.entry(group).or_default().push(key.clone());
+        }
+        let sweeps = groups.iter().map(|(group, members)| async move {
+            let call = resource_health::list_in_group(subscription, group);
+            match self.list(call, members).await {
+                Listed::Rows(answer, ticket) => self.health_rows(&answer, &ticket, members).await,
+                Listed::OneByOne => self.read_each(members.iter()).await,
+                Listed::Troubled(swept) => swept,
+            }
+        });
+        together(sweeps.collect()).await
+    }
+
+    async fn health_rows(
+        &self,
+        answer: &Answer<Vec<resource_health::AvailabilityStatus>>,
+        ticket: &Ticket,
+        items: &[Keyed<Item>],
+    ) -> Swept {
+        let mut rows: BTreeMap<String, Health> = BTreeMap::new();
+        for row in &answer.value {
+            let id = row.resource_id.parse::<ResourceId>();
+            let Ok(id) = id.map(|id| id.folded().to_owned()) else {
+                continue;
+            };
+            rows.entry(id).or_insert_with(|| convert::health(row));
+        }
+        let mut left = Vec::new();
+        let mut explained = Vec::new();
+        for (key, service) in items.iter().filter_map(|key| Some((key, service_of(key)?))) {
+            let Some(health) = rows.get(service.id().folded()) else {
+                left.push(key);
+                continue;
+            };
+            match self.with_actions(key, health) {
+                Some(health) => {
+                    let value = Value::Health(health);
+                    self.commit(key, ticket, Finding::present(value, answer.asked_at));
+                }
+                None => explained.push(key),
+            }
+        }
+        let left = self.left_out(&left, ticket, answer.asked_at).await;
+        left.and(self.read_each(explained.into_iter()).await)
+    }
+
+    /// Lists leave out what Azure recommends to do: it is read directly once, when the health has
+    /// turned bad, and kept while nothing else changes. `None` if it has to be read.
+    fn with_actions(&self, key: &Keyed<Item>, listed: &Health) -> Option<Health> {
+        if listed.state == HealthState::Available || !listed.actions.is_empty() {
+            return Some(listed.clone());
+        }
+        match self.lock().last_value(key) {
+            Some(Value::Health(known))
+                if (known.state, &known.summary) == (listed.state, &listed.summary) =>
+            {
+                Some(known.clone())
+            }
+            Some(_) | None => None,
+        }
+    }
+
+    /// One list for several items. A list that we may not read is not asked for again for a while.
+    async fn list<T: Send>(&self, call: Call<Page<T>>, items: &[Keyed<Item>]) -> Listed<T> {
+        let Some(first) = items.first() else {
+            return Listed::Troubled(Swept::GOOD);
+        };
+        let name = format!("{} {}", call.subject.action, folded(&call.subject.target));
+        let name = first.with(name);
+        if self.lock().is_closed(&name, self.clock.monotonic()) {
+            return Listed::OneByOne;
+        }
+        let ticket = self.begin(false);
+        match self.ask_list(call, Why::Sweep).await.map_err(Failure::from) {
+            Ok(answer) => Listed::Rows(Box::new(answer), ticket),
+            Err(Failure::Missing) => Listed::OneByOne,
+            Err(Failure::Refused(denial)) => {
+                tracing::debug!(list = %name.of, message = %denial.message, "reads one by one what it may not list");
+                let now = self.clock.monotonic();
+                self.lock().close(name, now);
+                Listed::OneByOne
+            }
+            Err(Failure::Garbled(trouble)) => {
+                tracing::warn!(list = %name.of, message = %trouble.message, "cannot read a list, and reads one by one");
+                Listed::OneByOne
+            }
+            Err(Failure::Trouble { trouble, wait }) => {
+                for key in items {
+                    self.troubled(key, &ticket, trouble.clone());
+                }
+                Listed::Troubled(Swept {
+                    complete: false,
+                    present: false,
+                    wait,
+                })
+            }
+        }
+    }
+
+    /// What a list left out: what was absent stays absent, the rest is read directly. Now and then
+    /// an absent one is read directly too, for lists do not show everything.
+    async fn left_out(&self, items: &[&Keyed<Item>], ticket: &Ticket, at: Timestamp) -> Swept {
+        let now = self.clock.monotonic();
+        let mut unsure = Vec::new();
+        for key in items {
+            if self.lock().is_absent(key, Some(now)) {
+                self.commit(key, ticket, Finding::absent(at));
+            } else {
+                unsure.push(*key);
+            }
+        }
+        self.read_each(unsure.into_iter()).await
+    }
+
+    async fn read_each(&self, items: impl Iterator<Item = &Keyed<Item>> + Send) -> Swept {
+        together(items.map(|key| self.read(key, Why::Sweep)).collect()).await
+    }
+
+    fn all_troubled(&self, items: &[Keyed<Item>], ticket: &Ticket) -> Swept {
+        let each = items
+            .iter()
+            .map(|key| self.troubled(key, ticket, not_in_time()));
+        each.fold(Swept::GOOD, Swept::and)
+    }
+}
+
+async fn together(sweeps: FuturesUnordered<impl Future<Output = Swept>>) -> Swept {
+    sweeps
+        .fold(Swept::GOOD, |all, one| async move { all.and(one) })
+        .await
+}
+
+const fn vault_of(key: &Keyed<Item>) -> Option<&VaultId> {
+    if let Item::Want(Want::Assignments(vault)) = &key.of {
+        Some(vault)
+    } else {
+        None
+    }
+}
+
+const fn service_of(key: &Keyed<Item>) -> Option<&DicomServiceId> {
+    if let Item::Want(Want::Health(service)) = &key.of {
+        Some(service)
+    } else {
+        None
+    }
+}
+
+/// A sweep that takes longer is given up.
+const LIMIT: Duration = Duration::from_secs(150);
