@@ -184,8 +184,8 @@ async fn a_custom_role_is_read_and_a_change_of_it_calls_its_holder() {
     assert_eq!(world.pass(62).await, [uid(1)]);
     assert_eq!(key_use(&world, &objects[0]), [Some(true), Some(true), None]);
     let asked = world.azure.asked();
-    let is_role = |asked: &&String| asked.contains("roledefinitions");
-    assert_eq!(asked.iter().filter(is_role).count(), 1);
+    let names_role = |asked_for: &&String| asked_for.contains("roledefinitions");
+    assert_eq!(asked.iter().filter(names_role).count(), 1);
 
     let reader = definition(&["Microsoft.KeyVault/vaults/keys/read"]);
     world.azure.json(&path, reader);
