@@ -5,6 +5,7 @@ pub mod condition;
 pub mod rules;
 pub mod spec;
 pub mod status;
+mod yaml;
 
 pub use self::condition::{ConditionType, Reason};
 pub use self::spec::{
@@ -15,3 +16,4 @@ pub use self::status::{
     DicomEncryptionStatus, GrantOrigin, GrantStatus, IdentityStatus, KeyAccessState,
     KeyAccessStatus, KeyStatus, KeyVersionState, KeyVersionStatus, PendingKeyStatus,
 };
+pub use self::yaml::yaml;

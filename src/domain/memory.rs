@@ -81,6 +81,22 @@ impl Memory {
         }
     }
 
+    /// Takes note that a key was set for a principal, and that this was seen to take effect: Azure
+    /// itself does not show for which principal a key was set.
+    pub fn note_set(&mut self, url: &KeyUrl, vault: &VaultId, principal: Uuid) {
+        let at = self
+            .applied
+            .as_ref()
+            .filter(|applied| applied.url.is_same(url))
+            .and_then(|applied| applied.at);
+        self.applied = Some(Applied {
+            url: url.clone(),
+            vault: vault.clone(),
+            at,
+            principal: Some(principal),
+        });
+    }
+
     /// Whether access was lost when it was last told, and has not been told to be back.
     pub fn is_lost(&self) -> bool {
         self.access

@@ -57,6 +57,13 @@ pub struct Service {
     pub encryption: Encryption,
 }
 
+impl Service {
+    /// Whether an operation on it is under way.
+    pub const fn is_busy(&self) -> bool {
+        matches!(self.provisioning, Provisioning::Busy(_))
+    }
+}
+
 /// The state of the latest operation on a resource.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Provisioning {

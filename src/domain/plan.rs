@@ -4,7 +4,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::azure::KeyUrl;
-use crate::crd::{Mode, OnDrift, Reason};
+use crate::crd::Reason;
 
 use super::desired::Desired;
 use super::fact::Known;
@@ -170,7 +170,9 @@ pub fn plan(
         plan.record = unrecorded.filter(|_| is_applied);
         return plan;
     };
-    plan.record = unrecorded;
+    // a version that does not pass the preflight is never used, and need not be remembered
+    let is_coming = is_applied || matches!(outlook, Outlook::Due { .. } | Outlook::Waiting { .. });
+    plan.record = unrecorded.filter(|_| is_coming);
     if let Outlook::Due { step, .. } = outlook {
         // I4: a version is on record before it is used.
         let waits_for_record = matches!(step, Step::SetKeyUrl { .. }) && plan.record.is_some();
@@ -392,14 +394,4 @@ fn recheck(outlook: &Outlook, held: &rollup::Hold) -> Option<Timestamp> {
         (_, Outlook::Waiting { until, .. }) => *until,
         _ => None,
     }
-}
-
-/// Whether drift is only to be told.
-pub(crate) fn only_reports(desired: &Desired, drift: bool) -> bool {
-    drift && desired.on_drift == OnDrift::Report
-}
-
-/// Whether the object only observes.
-pub(crate) fn only_observes(desired: &Desired) -> bool {
-    desired.mode == Mode::Observe
 }

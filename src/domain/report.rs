@@ -176,12 +176,13 @@ fn key_in_use(old: Option<KeyStatus>, plan: &Plan, case: &Case<'_>) -> Option<Ke
         version: url.version().map(ToString::to_string).unwrap_or_default(),
         vault_id: case.desired.key.vault.to_string(),
         applied_at: known
-            .as_ref()
-            .and_then(|key| key.applied_at.clone())
+            .and_then(|key| key.applied_at)
             .or_else(|| Some(Time(whole_second(case.now)))),
-        applied_for: known
-            .and_then(|key| key.applied_for)
-            .or_else(|| plan.principal.map(|principal| principal.to_string())),
+        applied_for: case
+            .memory
+            .applied_principal(url)
+            .or(plan.principal)
+            .map(|principal| principal.to_string()),
     })
 }
 

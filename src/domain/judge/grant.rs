@@ -145,9 +145,11 @@ pub fn conditional(assignment: &Assignment) -> Verdict {
 
 fn missing(case: &Case<'_>, principal: Uuid) -> Finding {
     let (scope, role) = (case.desired.grant_scope(), case.desired.role);
-    let drift = case.memory.applied.as_ref().is_some_and(|applied| {
-        applied.vault == case.desired.key.vault && applied.principal == Some(principal)
-    });
+    let drift = case
+        .memory
+        .applied
+        .as_ref()
+        .is_some_and(|applied| applied.vault == case.desired.key.vault);
     match case.desired.management {
         AccessManagement::Manage => Finding {
             verdict: Verdict::no(

@@ -1,0 +1,186 @@
+//! The kube shell: watches objects, reconciles them, writes their status.
+//!
+//! It decides nothing: that is `domain`'s. One object's panic or wait does not stop the others.
+
+pub mod apply;
+pub mod context;
+pub mod lease;
+mod look;
+mod operation;
+pub mod publish;
+mod reconcile;
+mod rival;
+pub mod setback;
+pub mod state;
+mod watch;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt as _, StreamExt as _};
+use kube::ResourceExt as _;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube_runtime::Controller;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::admin::Readiness;
+use crate::crd::DicomEncryption;
+use crate::metrics::{Metrics, ReconcileOutcome};
+use crate::observe::Observer;
+use crate::telemetry::error_chain;
+
+use self::context::Context;
+pub use self::context::{Parts, Settings};
+use self::reconcile::ReconcileError;
+use self::state::States;
+
+/// How long an object rests after its pass panicked.
+const REST_AFTER_PANIC: Duration = Duration::from_secs(60);
+
+/// How long an object rests after its pass did not come to its end.
+const REST_AFTER_ERROR: Duration = Duration::from_secs(5);
+
+/// Runs until `shutdown`: watches, reconciles, and lets running passes end.
+pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken) {
+    let (store, writer) = reflector::store();
+    let (wake, woken) = mpsc::unbounded_channel();
+    let reporter = Reporter {
+        controller: publish::FIELD_MANAGER.into(),
+        instance: Some(parts.settings.instance.clone()),
+    };
+    let context = Arc::new(Context {
+        recorder: Recorder::new(parts.client.clone(), reporter),
+        objects: store.clone(),
+        states: States::default(),
+        parts,
+    });
+    let departed = Departed {
+        observer: Arc::clone(&context.parts.observer),
+        metrics: context.parts.metrics.clone(),
+        context: Arc::clone(&context),
+    };
+    let objects = watch::objects(
+        context.parts.client.clone(),
+        context.parts.settings.namespace.clone(),
+        writer,
+        wake,
+        departed,
+    );
+    let synced = {
+        let store = store.clone();
+        async move {
+            if store.wait_until_ready().await.is_ok() {
+                readiness.watch_synced(true);
+            }
+        }
+    };
+    let config = Config::default().concurrency(context.parts.settings.concurrency);
+    let passes = Controller::for_stream(objects, store.clone())
+        .with_config(config)
+        .reconcile_on(stream(woken))
+        .reconcile_on(changed(&context, store))
+        .graceful_shutdown_on(shutdown.cancelled_owned())
+        .run(guarded, rest_after_error, context)
+        .for_each(|_| async {});
+    futures::join!(passes, synced);
+}
+
+fn stream<T: Send + 'static>(
+    mut receiver: mpsc::UnboundedReceiver<T>,
+) -> impl futures::Stream<Item = T> + Send + 'static {
+    futures::stream::poll_fn(move |context| receiver.poll_recv(context))
+}
+
+/// The objects that a changed fact concerns.
+fn changed(
+    context: &Context,
+    store: Store<DicomEncryption>,
+) -> impl futures::Stream<Item = ObjectRef<DicomEncryption>> + Send + 'static {
+    let changes = context
+        .parts
+        .observer
+        .changes()
+        .unwrap_or_else(|| mpsc::unbounded_channel().1);
+    stream(changes).filter_map(move |uid| {
+        let concerned = store
+            .state()
+            .into_iter()
+            .find(|object| object.uid().as_deref() == Some(uid.as_str()))
+            .map(|object| ObjectRef::from_obj(&*object));
+        async move { concerned }
+    })
+}
+
+/// One pass, in a span of its own. A panic ends this pass, not the controller.
+async fn guarded(
+    object: Arc<DicomEncryption>,
+    context: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    let span = tracing::info_span!(
+        "reconcile",
+        namespace = object.namespace().unwrap_or_default(),
+        name = object.name_any(),
+        generation = object.metadata.generation,
+    );
+    let pass =
+        reconcile::reconcile(Arc::clone(&object), Arc::clone(&context)).instrument(span.clone());
+    match AssertUnwindSafe(pass).catch_unwind().await {
+        Ok(ended) => ended,
+        Err(_) => {
+            span.in_scope(|| {
+                tracing::error!(
+                    "the pass panicked; this is a defect of the operator: please report it"
+                )
+            });
+            context
+                .parts
+                .metrics
+                .objects
+                .reconciled(ReconcileOutcome::Panicked, Duration::ZERO);
+            Ok(Action::requeue(REST_AFTER_PANIC))
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]
+fn rest_after_error(
+    object: Arc<DicomEncryption>,
+    error: &ReconcileError,
+    context: Arc<Context>,
+) -> Action {
+    tracing::warn!(
+        namespace = object.namespace().unwrap_or_default(),
+        name = object.name_any(),
+        error = %error_chain(error),
+        "the pass did not come to its end and is taken up again"
+    );
+    context
+        .parts
+        .metrics
+        .objects
+        .reconciled(ReconcileOutcome::Failed, Duration::ZERO);
+    Action::requeue(REST_AFTER_ERROR)
+}
+
+/// What an object that is gone leaves behind.
+struct Departed {
+    observer: Arc<Observer>,
+    metrics: Metrics,
+    context: Arc<Context>,
+}
+
+impl watch::Departures for Departed {
+    fn gone(&self, object: &DicomEncryption) {
+        let uid = object.uid().unwrap_or_default();
+        self.observer.forget(&uid);
+        self.context.states.forget(&uid);
+        self.metrics
+            .objects
+            .object_gone(&object.namespace().unwrap_or_default(), &object.name_any());
+    }
+}

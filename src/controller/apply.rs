@@ -1,0 +1,116 @@
+//! Carries out one step: reads the resource afresh, compares it with what was decided on, writes.
+
+use thiserror::Error;
+use url::Url;
+
+use crate::arm::authorization::{self, NewAssignment};
+use crate::arm::client::{Answer, ArmClient};
+use crate::arm::dicom::body::{self, BodyError, WantedIdentity};
+use crate::arm::dicom::{self, DicomService};
+use crate::arm::error::ArmError;
+use crate::azure::{DicomServiceId, ResourceId};
+use crate::domain::observed::Service;
+use crate::domain::step::Step;
+use crate::observe::convert;
+
+/// A write that Azure accepted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Accepted {
+    /// Where to ask how the operation went, if it goes on.
+    pub operation: Option<Url>,
+    /// How long Azure asks to wait before looking.
+    pub retry_after: Option<std::time::Duration>,
+}
+
+/// A write that was not made, or of which it is not known whether it was.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// The service is not any more as it was when this was decided.
+    #[error("the service has changed since this was decided")]
+    Changed,
+    /// The scope of a role assignment is not an ARM id.
+    #[error("the scope {0:?} of the role assignment is not an ARM id")]
+    Scope(String),
+    /// The service as it was read cannot be written back.
+    #[error("failed to put together the write")]
+    Body(#[from] BodyError),
+    /// Azure did not accept it, or did not answer.
+    #[error("failed to write")]
+    Arm(#[from] ArmError),
+}
+
+/// Carries out one step. `decided_on` is the service as it was when the step was decided.
+pub async fn apply(
+    arm: &ArmClient,
+    step: &Step,
+    decided_on: &Service,
+) -> Result<Accepted, ApplyError> {
+    match step {
+        Step::EnableIdentity { service, identity } => {
+            let read = unchanged(arm, service, decided_on).await?;
+            let wanted = identity
+                .clone()
+                .map_or(WantedIdentity::SystemAssigned, WantedIdentity::UserAssigned);
+            let sent = body::identity_patch(&read.raw, &wanted)?;
+            Ok(accepted(
+                arm.send(dicom::patch_identity(service, sent)).await?,
+            ))
+        }
+        Step::AssignRole {
+            scope,
+            role,
+            principal,
+            name,
+        } => {
+            let scope: ResourceId = scope
+                .parse()
+                .map_err(|_| ApplyError::Scope(scope.clone()))?;
+            let assignment = NewAssignment {
+                scope,
+                name: *name,
+                role: role.guid(),
+                principal_id: *principal,
+            };
+            Ok(accepted(arm.send(authorization::put(&assignment)).await?))
+        }
+        Step::SetKeyUrl {
+            service,
+            url,
+            principal: _,
+        } => {
+            let read = unchanged(arm, service, decided_on).await?;
+            let location = match read.location {
+                Some(_) => None,
+                None => {
+                    arm.send(dicom::workspace(&service.workspace()).urgent())
+                        .await?
+                        .value
+                        .location
+                }
+            };
+            let sent = body::put_body(&read.raw, location.as_deref(), url)?;
+            Ok(accepted(arm.send(dicom::put(service, sent)).await?))
+        }
+    }
+}
+
+/// Reads the service right before it is written: nobody else may have come between.
+async fn unchanged(
+    arm: &ArmClient,
+    service: &DicomServiceId,
+    decided_on: &Service,
+) -> Result<DicomService, ApplyError> {
+    let read = arm.send(dicom::get(service).urgent()).await?.value;
+    if convert::service(&read).is_ok_and(|found| found == *decided_on) {
+        Ok(read)
+    } else {
+        Err(ApplyError::Changed)
+    }
+}
+
+fn accepted<T>(answer: Answer<T>) -> Accepted {
+    Accepted {
+        operation: answer.operation_url,
+        retry_after: answer.retry_after,
+    }
+}

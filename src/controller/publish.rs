@@ -1,0 +1,216 @@
+//! Writes the status, and tells of transitions by events.
+
+use std::fmt;
+
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, Resource as _, ResourceExt as _};
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::time::timeout;
+
+use crate::crd::{ConditionType, DicomEncryption, DicomEncryptionStatus, KeyAccessState};
+use crate::domain::report::differs;
+use crate::metrics::{KeyAccess, KubeWrite, Ready};
+
+use super::context::{Context, KUBE_DEADLINE};
+
+/// The field manager of everything that this operator writes to Kubernetes.
+pub const FIELD_MANAGER: &str = "dicomenc.io";
+
+/// Why a status was not written. It is tried again in the next pass.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// The API server refused, or did not understand.
+    #[error("failed to write the status")]
+    Write(#[source] Box<kube::Error>),
+    /// The API server did not answer in time.
+    #[error("the API server did not answer about the status within {} s", KUBE_DEADLINE.as_secs())]
+    Silent,
+    /// The status is not JSON.
+    #[error("failed to put together the status")]
+    Encode(#[source] serde_json::Error),
+}
+
+/// Writes the status if it differs from `old`, and tells of transitions.
+pub(super) async fn publish(
+    context: &Context,
+    object: &DicomEncryption,
+    old: Option<&DicomEncryptionStatus>,
+    new: &DicomEncryptionStatus,
+) -> Result<(), PublishError> {
+    measure(context, object, new);
+    let uid = object.uid().unwrap_or_default();
+    // an older CRD is asked again and again: only its answer tells that it was replaced
+    if !differs(old, new) && !context.states.of(&uid).crd_outdated {
+        return Ok(());
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<DicomEncryption> = Api::namespaced(context.parts.client.clone(), &namespace);
+    let sent = serde_json::to_value(new).map_err(PublishError::Encode)?;
+    let patch = json!({
+        "apiVersion": DicomEncryption::api_version(&()),
+        "kind": DicomEncryption::kind(&()),
+        "metadata": { "name": object.name_any(), "uid": object.uid() },
+        "status": sent,
+    });
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let name = object.name_any();
+    let patch = Patch::Apply(&patch);
+    let written = api.patch_status(&name, &parameters, &patch);
+    let answer = timeout(KUBE_DEADLINE, written)
+        .await
+        .map_err(|_| PublishError::Silent)?
+        .map_err(|error| PublishError::Write(Box::new(error)))?;
+    context.parts.metrics.kube.kube_written(KubeWrite::Status);
+    let kept = serde_json::to_value(&answer.status).map_err(PublishError::Encode)?;
+    context
+        .states
+        .change(&object.uid().unwrap_or_default(), |state| {
+            state.crd_outdated = !holds(&kept, &sent);
+            state.published = Some(new.clone());
+        });
+    for transition in transitions(old, new) {
+        tell(context, object, transition).await;
+    }
+    Ok(())
+}
+
+/// Whether all that was sent came back: an older CRD drops what it does not know.
+fn holds(kept: &Value, sent: &Value) -> bool {
+    match (kept, sent) {
+        (Value::Object(kept), Value::Object(sent)) => sent
+            .iter()
+            .all(|(name, value)| kept.get(name).is_some_and(|kept| holds(kept, value))),
+        (Value::Array(kept), Value::Array(sent)) => {
+            kept.len() == sent.len() && kept.iter().zip(sent).all(|(kept, sent)| holds(kept, sent))
+        }
+        (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _)
+        | (Value::Object(_) | Value::Array(_), _) => kept == sent,
+    }
+}
+
+/// Something that an event tells of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Transition {
+    warning: bool,
+    reason: String,
+    action: &'static str,
+    note: String,
+}
+
+/// What changed between two statuses that is worth an event: key access, and why the object is
+/// not ready. A new message alone is not.
+pub(super) fn transitions(
+    old: Option<&DicomEncryptionStatus>,
+    new: &DicomEncryptionStatus,
+) -> Vec<Transition> {
+    let mut told = Vec::new();
+    let access =
+        |status: &DicomEncryptionStatus| status.key_access.as_ref().map(|access| access.state);
+    let (before, now) = (old.and_then(access), access(new));
+    let message = |kind: ConditionType| {
+        find(new, kind).map_or_else(String::new, |condition| condition.message.clone())
+    };
+    if before != now {
+        match now {
+            Some(KeyAccessState::Lost) => told.push(Transition {
+                warning: true,
+                reason: "KeyAccessLost".to_owned(),
+                action: "Watch",
+                note: message(ConditionType::KeyAccessible),
+            }),
+            Some(KeyAccessState::Accessible) => told.push(Transition {
+                warning: false,
+                reason: "KeyAccessible".to_owned(),
+                action: "Watch",
+                note: message(ConditionType::KeyAccessible),
+            }),
+            Some(KeyAccessState::Recovering | KeyAccessState::Unknown) | None => {}
+        }
+    }
+    let ready = |status: &DicomEncryptionStatus| {
+        find(status, ConditionType::Ready)
+            .map(|condition| (condition.status.clone(), condition.reason.clone()))
+    };
+    if old.and_then(ready) != ready(new)
+        && let Some((status, reason)) = ready(new)
+    {
+        told.push(Transition {
+            warning: find(new, ConditionType::Stalled).is_some(),
+            reason,
+            action: "Reconcile",
+            note: if status == "True" {
+                "the service is encrypted as asked and can reach its key".to_owned()
+            } else {
+                message(ConditionType::Ready)
+            },
+        });
+    }
+    told
+}
+
+fn find(
+    status: &DicomEncryptionStatus,
+    kind: ConditionType,
+) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
+}
+
+/// An event that cannot be written is lost: the status says the same.
+async fn tell(context: &Context, object: &DicomEncryption, transition: Transition) {
+    let Transition {
+        warning,
+        reason,
+        action,
+        note,
+    } = transition;
+    let event = Event {
+        type_: if warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
+        reason,
+        note: Some(note.chars().take(1000).collect()),
+        action: action.to_owned(),
+        secondary: None,
+    };
+    let reference = object.object_ref(&());
+    match timeout(KUBE_DEADLINE, context.recorder.publish(&event, &reference)).await {
+        Ok(Ok(())) => context.parts.metrics.kube.kube_written(KubeWrite::Event),
+        Ok(Err(error)) => tracing::warn!(error = %Shown(&error), "an event is not written"),
+        Err(_) => tracing::warn!("an event is not written: the API server does not answer"),
+    }
+}
+
+struct Shown<'error>(&'error kube::Error);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&crate::telemetry::error_chain(self.0))
+    }
+}
+
+fn measure(context: &Context, object: &DicomEncryption, status: &DicomEncryptionStatus) {
+    let ready = match find(status, ConditionType::Ready).map(|ready| ready.status.as_str()) {
+        Some("True") => Ready::True,
+        Some("False") => Ready::False,
+        _ => Ready::Unknown,
+    };
+    let access = match status.key_access.as_ref().map(|access| access.state) {
+        Some(KeyAccessState::Accessible) => KeyAccess::Accessible,
+        Some(KeyAccessState::Lost) => KeyAccess::Lost,
+        Some(KeyAccessState::Recovering) => KeyAccess::Recovering,
+        Some(KeyAccessState::Unknown) | None => KeyAccess::Unknown,
+    };
+    let namespace = object.namespace().unwrap_or_default();
+    context
+        .parts
+        .metrics
+        .objects
+        .object_reported(&namespace, &object.name_any(), ready, access);
+}
