@@ -382,3 +382,6 @@ fn recheck(outlook: &Outlook, held: &rollup::Hold) -> Option<Timestamp> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
