@@ -40,7 +40,7 @@ use self::reconcile::ReconcileError;
 use self::state::States;
 
 /// How long an object rests after its pass panicked.
-const REST_AFTER_PANIC: Duration = Duration::from_secs(60);
+const REST_AFTER_PANIC: Duration = Duration::from_mins(1);
 
 /// How long an object rests after its pass did not come to its end.
 const REST_AFTER_ERROR: Duration = Duration::from_secs(5);
@@ -65,8 +65,10 @@ pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken
         context: Arc::clone(&context),
     };
     let objects = watch::objects(
-        context.parts.client.clone(),
-        context.parts.settings.namespace.clone(),
+        watch::api(
+            context.parts.client.clone(),
+            context.parts.settings.namespace.as_deref(),
+        ),
         writer,
         wake,
         departed,
@@ -129,22 +131,18 @@ async fn guarded(
     );
     let pass =
         reconcile::reconcile(Arc::clone(&object), Arc::clone(&context)).instrument(span.clone());
-    match AssertUnwindSafe(pass).catch_unwind().await {
-        Ok(ended) => ended,
-        Err(_) => {
-            span.in_scope(|| {
-                tracing::error!(
-                    "the pass panicked; this is a defect of the operator: please report it"
-                )
-            });
-            context
-                .parts
-                .metrics
-                .objects
-                .reconciled(ReconcileOutcome::Panicked, Duration::ZERO);
-            Ok(Action::requeue(REST_AFTER_PANIC))
-        }
+    if let Ok(ended) = AssertUnwindSafe(pass).catch_unwind().await {
+        return ended;
     }
+    span.in_scope(|| {
+        tracing::error!("the pass panicked; this is a defect of the operator: please report it");
+    });
+    context
+        .parts
+        .metrics
+        .objects
+        .reconciled(ReconcileOutcome::Panicked, Duration::ZERO);
+    Ok(Action::requeue(REST_AFTER_PANIC))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]

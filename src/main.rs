@@ -4,13 +4,11 @@ use std::process::ExitCode;
 
 use dicomenc::cli::{self, Command, Environment};
 use dicomenc::{crd, operator};
+use rustls::crypto::ring;
 
 fn main() -> ExitCode {
     // reqwest, kube and the simulator's peers need one provider for the whole process
-    if rustls::crypto::ring::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if ring::default_provider().install_default().is_err() {
         return fail("a TLS provider is installed already");
     }
     let command = match cli::command(std::env::args_os(), &Environment::of_process()) {

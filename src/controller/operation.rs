@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::arm::operation::{OperationState, status};
 use crate::domain::Memory;
 use crate::domain::fact::Seen;
-use crate::domain::observed::Provisioning;
+use crate::domain::observed::{Provisioning, Service};
 use crate::domain::plan::fingerprint;
 
 use super::look::Sight;
@@ -24,7 +24,7 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
     let Some(link) = accepted.operation.clone() else {
         return;
     };
-    if sight.service().is_none_or(|service| service.is_busy()) {
+    if sight.service().is_none_or(Service::is_busy) {
         return;
     }
     let arm = context.parts.arm.correlated(correlation);
@@ -35,8 +35,8 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
             // the operation may be long forgotten by Azure: the service itself decides then
             tracing::debug!(error = %error, "the operation cannot be read");
             context.states.change(uid, |state| {
-                if let Some(accepted) = &mut state.accepted {
-                    accepted.operation = None;
+                if let Some(write) = &mut state.accepted {
+                    write.operation = None;
                 }
             });
             return;
@@ -53,8 +53,8 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
         OperationState::Canceled { message } => Some(format!("it was canceled: {message}")),
     };
     context.states.change(uid, |state| {
-        if let Some(accepted) = &mut state.accepted {
-            accepted.operation = None;
+        if let Some(write) = &mut state.accepted {
+            write.operation = None;
         }
         if let Some(words) = words {
             tracing::warn!(step = %accepted.step, %words, "an operation ended without success");

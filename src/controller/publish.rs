@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource as _, ResourceExt as _};
@@ -85,8 +86,15 @@ fn holds(kept: &Value, sent: &Value) -> bool {
         (Value::Array(kept), Value::Array(sent)) => {
             kept.len() == sent.len() && kept.iter().zip(sent).all(|(kept, sent)| holds(kept, sent))
         }
-        (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _)
-        | (Value::Object(_) | Value::Array(_), _) => kept == sent,
+        (
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)
+            | Value::Array(_),
+            _,
+        ) => kept == sent,
     }
 }
 
@@ -150,10 +158,7 @@ pub(super) fn transitions(
     told
 }
 
-fn find(
-    status: &DicomEncryptionStatus,
-    kind: ConditionType,
-) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+fn find(status: &DicomEncryptionStatus, kind: ConditionType) -> Option<&Condition> {
     status
         .conditions
         .iter()

@@ -126,7 +126,9 @@ impl Pass<'_> {
                 planned = self.plan(&sight, &memory);
             }
         }
-        self.settle_effects(&planned, &sight, &memory);
+        if self.settle_effects(&planned, &sight, &memory) {
+            planned = self.plan(&sight, &memory);
+        }
 
         let case = self.case(&sight, &memory);
         let status = report(self.old, self.object.metadata.generation, &planned, &case);
@@ -243,7 +245,7 @@ impl Pass<'_> {
                 });
             }
             Err(error) => {
-                self.record_setback(step, &error, &fingerprint(&self.case(sight, memory)))
+                self.record_setback(step, &error, &fingerprint(&self.case(sight, memory)));
             }
         }
     }
@@ -288,33 +290,31 @@ impl Pass<'_> {
     }
 
     /// An accepted write whose effect is seen is done; one whose effect is not seen is not made
-    /// again at once, for what is read right after a write proves nothing.
-    fn settle_effects(&self, planned: &Plan, sight: &Sight, memory: &Memory) {
+    /// again at once, for what is read right after a write proves nothing. True if that is so.
+    fn settle_effects(&self, planned: &Plan, sight: &Sight, memory: &Memory) -> bool {
+        let Some(service) = sight.service().filter(|service| !service.is_busy()) else {
+            return false;
+        };
+        let Some(accepted) = self.context.states.of(self.uid).accepted else {
+            return false;
+        };
         let known = fingerprint(&self.case(sight, memory));
+        let unseen =
+            (planned.step.as_ref() == Some(&accepted.step)).then(|| match &service.provisioning {
+                Provisioning::Failed(word) => setback::of_operation(&accepted.step, word, &known),
+                Provisioning::Succeeded | Provisioning::Busy(_) => {
+                    setback::of_delay(&accepted.step, accepted.at, &known)
+                }
+            });
+        let is_unseen = unseen.is_some();
         self.context.states.change(self.uid, |state| {
-            let Some(accepted) = &state.accepted else {
-                return;
-            };
-            if sight.service().is_some_and(Service::is_busy) {
-                return;
-            }
-            if planned.step.as_ref() == Some(&accepted.step) {
-                let failed = sight
-                    .service()
-                    .and_then(|service| match &service.provisioning {
-                        Provisioning::Failed(word) => Some(word.as_str()),
-                        Provisioning::Succeeded | Provisioning::Busy(_) => None,
-                    });
-                state.setback = Some(failed.map_or_else(
-                    || setback::of_delay(&accepted.step, accepted.at, &known),
-                    |word| setback::of_operation(&accepted.step, word, &known),
-                ));
-            }
+            state.setback = unseen.or_else(|| state.setback.take());
             if accepted.operation.is_none() {
                 state.accepted = None;
                 state.failures = 0;
             }
         });
+        is_unseen
     }
 
     /// When to look again without anything having changed.
@@ -324,24 +324,24 @@ impl Pass<'_> {
             // what was recorded just now was the last thing in the way
             return Action::requeue(std::time::Duration::from_millis(10));
         }
-        let state = self.context.states.of(self.uid);
-        if state.crd_outdated && !self.state.crd_outdated {
+        let known = self.context.states.of(self.uid);
+        if known.crd_outdated && !self.state.crd_outdated {
             return Action::requeue(std::time::Duration::from_millis(10));
         }
-        let is_awaited = sight.service().is_some_and(Service::is_busy) || state.accepted.is_some();
+        let is_awaited = sight.service().is_some_and(Service::is_busy) || known.accepted.is_some();
         let mut soonest = now + self.context.parts.settings.recheck;
         // a step that is due and was not taken lacked fresh facts, or this replica does not lead
         if is_awaited || planned.step.is_some() {
-            soonest = soonest.min(now + poll_pause(state.polls));
+            soonest = soonest.min(now + poll_pause(known.polls));
             self.context.states.change(self.uid, |state| {
-                state.polls = state.polls.saturating_add(1)
+                state.polls = state.polls.saturating_add(1);
             });
-        } else if state.polls > 0 {
+        } else if known.polls > 0 {
             self.context
                 .states
                 .change(self.uid, |state| state.polls = 0);
         }
-        let retry = state.setback.and_then(|setback| setback.retry_at);
+        let retry = known.setback.and_then(|setback| setback.retry_at);
         let verify = status
             .key_access
             .as_ref()

@@ -74,7 +74,7 @@ pub fn of_operation(step: &Step, words: &str, fingerprint: &str) -> Setback {
 pub fn of_delay(step: &Step, accepted_at: Timestamp, fingerprint: &str) -> Setback {
     Setback {
         step: step.clone(),
-        reason: Reason::ServiceBusy,
+        reason: step.reason(),
         message: format!("Azure accepted to {step}, and the effect is not seen yet"),
         retry_at: Some(accepted_at + EFFECT_WAIT),
         fingerprint: fingerprint.to_owned(),

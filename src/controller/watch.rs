@@ -8,7 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt as _, watcher as watch};
+use kube::runtime::{PredicateConfig, WatchStreamExt as _, watcher as watch};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -18,7 +18,10 @@ use crate::telemetry::error_chain;
 use super::rival::same_service;
 
 /// The API of the objects that are watched.
-fn api(client: Client, namespace: Option<&str>) -> Api<DeserializeGuard<DicomEncryption>> {
+pub(super) fn api(
+    client: Client,
+    namespace: Option<&str>,
+) -> Api<DeserializeGuard<DicomEncryption>> {
     match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
@@ -34,34 +37,30 @@ pub(super) trait Departures: Send + Sync + 'static {
 /// The stream of objects to reconcile. Objects that name the same service as one that changed or
 /// went are sent to `wake`.
 pub(super) fn objects(
-    client: Client,
-    namespace: Option<String>,
+    objects: Api<DeserializeGuard<DicomEncryption>>,
     writer: Writer<DicomEncryption>,
     wake: UnboundedSender<ObjectRef<DicomEncryption>>,
     departures: impl Departures,
 ) -> impl Stream<Item = Result<DicomEncryption, watcher::Error>> + Send {
     let store = writer.as_reader();
-    watch(
-        api(client, namespace.as_deref()),
-        watcher::Config::default().any_semantic(),
-    )
-    .default_backoff()
-    .filter_map(|event| async move { guard(event) })
-    .modify(|object| object.managed_fields_mut().clear())
-    .reflect(writer)
-    .inspect(move |event| match event {
-        Ok(Event::Delete(object)) => {
-            departures.gone(object);
-            wake_namesakes(object, &store, &wake);
-        }
-        Ok(Event::Apply(object)) => wake_namesakes(object, &store, &wake),
-        Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => {}
-        Err(error) => {
-            tracing::warn!(error = %error_chain(error), "the watch failed and begins again")
-        }
-    })
-    .applied_objects()
-    .predicate_filter(relevant, Default::default())
+    watch(objects, watcher::Config::default().any_semantic())
+        .default_backoff()
+        .filter_map(|event| async move { guard(event) })
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .inspect(move |event| match event {
+            Ok(Event::Delete(object)) => {
+                departures.gone(object);
+                wake_namesakes(object, &store, &wake);
+            }
+            Ok(Event::Apply(object)) => wake_namesakes(object, &store, &wake),
+            Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => {}
+            Err(error) => {
+                tracing::warn!(error = %error_chain(error), "the watch failed and begins again");
+            }
+        })
+        .applied_objects()
+        .predicate_filter(relevant, PredicateConfig::default())
 }
 
 /// Lets a well-formed object pass; a malformed one is told of, and the others go on.
@@ -108,6 +107,7 @@ fn wake_namesakes(
 }
 
 /// A status of our own, or a label, is no reason to reconcile.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is kube's")]
 fn relevant(object: &DicomEncryption) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     (

@@ -319,7 +319,7 @@ impl Outlook {
             Next::Step { step, drift } => Self::Due {
                 step: step.clone(),
                 drift: *drift,
-                reason: step_reason(step),
+                reason: step.reason(),
             },
             Next::Wait { until } => Self::Waiting {
                 until: *until,
@@ -333,14 +333,6 @@ impl Outlook {
 
     fn of_verdict(verdict: &Verdict) -> Self {
         Self::of(&Finding::plain(verdict.clone()))
-    }
-}
-
-fn step_reason(step: &Step) -> Reason {
-    match step {
-        Step::EnableIdentity { .. } => Reason::EnablingIdentity,
-        Step::AssignRole { .. } => Reason::CreatingGrant,
-        Step::SetKeyUrl { .. } => Reason::ApplyingKey,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::azure::{DicomServiceId, IdentityId, KeyUrl, VaultRole};
+use crate::crd::Reason;
 
 /// One write to Azure. Nothing is left to be chosen when it is carried out.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +37,17 @@ pub enum Step {
         /// The identity that will read the key, as it was when this was decided.
         principal: Uuid,
     },
+}
+
+impl Step {
+    /// The reason that is told while the step is due or under way.
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::EnableIdentity { .. } => Reason::EnablingIdentity,
+            Self::AssignRole { .. } => Reason::CreatingGrant,
+            Self::SetKeyUrl { .. } => Reason::ApplyingKey,
+        }
+    }
 }
 
 impl fmt::Display for Step {
