@@ -1,1 +1,4 @@
 //! The one integration test binary: each further one would link the whole kube stack again.
+
+#[cfg(test)]
+mod virtual_time;
