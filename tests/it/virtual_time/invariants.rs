@@ -8,10 +8,8 @@
 mod grant;
 mod quiet;
 mod service;
-mod truth;
-
-#[cfg(test)]
 mod tests;
+mod truth;
 
 use http::Method;
 use k8s_openapi::jiff::SignedDuration;

@@ -1,6 +1,6 @@
 //! The rig: the world, and the operator in it, which can be started, killed and watched.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use azure_simulator::azure::{self, Azure, Change, FaultAnswer, FaultRule, Reply, World};
@@ -39,6 +39,9 @@ const STEP: Duration = Duration::from_millis(200);
 
 /// How many calls the message of a wait that failed shows.
 const SHOWN: usize = 25;
+
+/// What the CRD says, which takes a while to generate.
+static KINDS: OnceLock<Vec<Kind>> = OnceLock::new();
 
 /// The waits of the operator and of Azure.
 #[derive(Clone, Debug)]
@@ -93,9 +96,12 @@ impl Rig {
         let start: Timestamp = "2026-03-01T08:00:00Z".parse().unwrap();
         let (tenant, client_id) = (world.tenant.clone(), world.operator.client_id.clone());
         let mut kube = KubeApi::new(start);
-        let crd = serde_json::to_value(DicomEncryption::crd()).unwrap();
-        for kind in Kind::from_crd(&crd).unwrap() {
-            kube.serve_kind(kind);
+        let kinds = KINDS.get_or_init(|| {
+            let crd = serde_json::to_value(DicomEncryption::crd()).unwrap();
+            Kind::from_crd(&crd).unwrap()
+        });
+        for kind in kinds {
+            kube.serve_kind(kind.clone());
         }
         Self {
             outside: Outside {
