@@ -112,8 +112,8 @@ pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
     let key = &case.desired.key;
     match find(case, principal, &key.vault, &key.name) {
         Grant::InForce(assignment) => Finding::good(Verdict::yes(described(assignment))),
-        Grant::Pending(_, until) => Finding {
-            verdict: pending(until),
+        Grant::Pending(assignment, until) => Finding {
+            verdict: pending(case, assignment, until),
             next: Next::Wait { until: Some(until) },
         },
         Grant::Conditional(assignment) if is_same_triple(case, assignment, principal) => {
@@ -125,11 +125,22 @@ pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
 }
 
 /// Says that a grant may not be in force yet.
-pub fn pending(until: Timestamp) -> Verdict {
+pub fn pending(case: &Case<'_>, assignment: &Assignment, until: Timestamp) -> Verdict {
     Verdict::unknown(
         Reason::GrantPending,
-        format!("the role assignment may take until {until:.0} to be in force everywhere in Azure"),
+        format!(
+            "the role assignment may take until {:.0} to be in force everywhere in Azure",
+            told_end(case, assignment, until)
+        ),
     )
+}
+
+/// The end of the wait as people are told it: by Azure's clock, so that it stays the same however
+/// often the assignment is read. What is waited for is `until`, by our own clock.
+pub fn told_end(case: &Case<'_>, assignment: &Assignment, until: Timestamp) -> Timestamp {
+    assignment
+        .created
+        .map_or(until, |created| created + case.propagation_wait)
 }
 
 /// Says that only an assignment with a condition was found.
