@@ -148,11 +148,14 @@ fn reader(case: &Case<'_>, service: &Service, url: &KeyUrl, principal: Option<Uu
 fn granted(case: &Case<'_>, found: Grant<'_>, principal: Uuid) -> Verdict {
     match found {
         Grant::InForce(assignment) => Verdict::yes(format!("granted at {}", assignment.scope)),
-        Grant::Pending(_, until) if case.memory.is_lost() => Verdict::no(
+        Grant::Pending(assignment, until) if case.memory.is_lost() => Verdict::no(
             Reason::GrantPending,
-            format!("the role is assigned again and may take until {until:.0} to be in force"),
+            format!(
+                "the role is assigned again and may take until {:.0} to be in force",
+                grant::told_end(case, assignment, until)
+            ),
         ),
-        Grant::Pending(_, until) => grant::pending(until),
+        Grant::Pending(assignment, until) => grant::pending(case, assignment, until),
         Grant::Conditional(assignment) => grant::conditional(assignment),
         Grant::Missing => Verdict::no(
             Reason::GrantMissing,
@@ -170,9 +173,10 @@ fn settle(case: &Case<'_>, service: &Service, verdict: Verdict) -> Access {
     let was_lost = case.memory.is_lost();
     match verdict {
         Verdict::No { reason, .. } => Access {
-            state: match reason {
-                Reason::GrantPending => KeyAccessState::Recovering,
-                _ => KeyAccessState::Lost,
+            state: if reason == Reason::GrantPending {
+                KeyAccessState::Recovering
+            } else {
+                KeyAccessState::Lost
             },
             lost_since: Some(lost_since(case)),
             verdict,

@@ -7,7 +7,7 @@ use crate::azure::{KeyName, VaultId, VaultRole};
 use crate::crd::{AccessManagement, Reason};
 
 use super::{Case, Finding, Next};
-use crate::domain::fact::{Doubt, Known};
+use crate::domain::fact::{Doubt, Fact, Known};
 use crate::domain::observed::Assignment;
 use crate::domain::step::{Step, assignment_name};
 use crate::domain::verdict::Verdict;
@@ -67,7 +67,7 @@ pub fn find<'facts>(
             assignment.principal == principal && covers(&assignment.scope, vault, key)
         })
         .collect();
-    let read_at = fact.and_then(|fact| fact.at()).unwrap_or(case.now);
+    let read_at = fact.and_then(Fact::at).unwrap_or(case.now);
     choose(case, &covering, read_at)
 }
 
@@ -112,8 +112,8 @@ pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
     let key = &case.desired.key;
     match find(case, principal, &key.vault, &key.name) {
         Grant::InForce(assignment) => Finding::good(Verdict::yes(described(assignment))),
-        Grant::Pending(_, until) => Finding {
-            verdict: pending(until),
+        Grant::Pending(assignment, until) => Finding {
+            verdict: pending(case, assignment, until),
             next: Next::Wait { until: Some(until) },
         },
         Grant::Conditional(assignment) if is_same_triple(case, assignment, principal) => {
@@ -125,11 +125,22 @@ pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
 }
 
 /// Says that a grant may not be in force yet.
-pub fn pending(until: Timestamp) -> Verdict {
+pub fn pending(case: &Case<'_>, assignment: &Assignment, until: Timestamp) -> Verdict {
     Verdict::unknown(
         Reason::GrantPending,
-        format!("the role assignment may take until {until:.0} to be in force everywhere in Azure"),
+        format!(
+            "the role assignment may take until {:.0} to be in force everywhere in Azure",
+            told_end(case, assignment, until)
+        ),
     )
+}
+
+/// The end of the wait as people are told it: by Azure's clock, so that it stays the same however
+/// often the assignment is read. What is waited for is `until`, by our own clock.
+pub fn told_end(case: &Case<'_>, assignment: &Assignment, until: Timestamp) -> Timestamp {
+    assignment
+        .created
+        .map_or(until, |created| created + case.propagation_wait)
 }
 
 /// Says that only an assignment with a condition was found.
@@ -163,12 +174,12 @@ fn missing(case: &Case<'_>, principal: Uuid) -> Finding {
                 ),
             ),
             next: Next::Step {
-                step: Step::AssignRole {
+                step: Box::new(Step::AssignRole {
                     name: assignment_name(&scope, principal, role),
                     scope,
                     role,
                     principal,
-                },
+                }),
                 drift,
             },
         },
