@@ -50,13 +50,7 @@ pub fn report(
             .as_ref()
             .map(|assignment| granted(assignment, case)),
         key: key_in_use(previous.key, plan, case),
-        pending_key: plan
-            .target
-            .as_ref()
-            .filter(|_| !plan.is_applied)
-            .map(|url| PendingKeyStatus {
-                url: url.to_string(),
-            }),
+        pending_key: pending_key(previous.pending_key, plan, case),
         key_versions: key_versions(&previous.key_versions, plan, case),
         key_access: Some(key_access(previous.key_access.as_ref(), plan, case.now)),
     }
@@ -184,6 +178,28 @@ fn key_in_use(old: Option<KeyStatus>, plan: &Plan, case: &Case<'_>) -> Option<Ke
             .applied_principal(url)
             .or(plan.principal)
             .map(|principal| principal.to_string()),
+    })
+}
+
+/// A version is pending once it is on record. One that the preflight refuses is not: the remedy is
+/// often another version. While nothing is known of the service, the choice stays.
+fn pending_key(
+    old: Option<PendingKeyStatus>,
+    plan: &Plan,
+    case: &Case<'_>,
+) -> Option<PendingKeyStatus> {
+    let Some(url) = &plan.target else {
+        return old;
+    };
+    let is_in_use = case
+        .observed
+        .service
+        .value(case.now)
+        .and_then(|service| service.encryption.url())
+        .is_some_and(|in_use| in_use.is_same(url));
+    let is_recorded = plan.record.as_ref() == Some(url) || case.memory.versions.contains(url);
+    (is_recorded && !is_in_use).then(|| PendingKeyStatus {
+        url: url.to_string(),
     })
 }
 

@@ -67,11 +67,11 @@ fn onboarding_takes_three_writes_with_a_wait_before_the_last() {
 #[test]
 fn a_settled_world_stays_quiet() {
     let mut world = World::of(Facts::fresh());
-    world.settle();
+    world.run();
     let (writes, patches) = (world.writes.len(), world.patches);
     for _ in 0..20 {
         world.facts.later(SignedDuration::from_secs(60));
-        world.pass();
+        world.tick();
     }
     assert_eq!((world.writes.len(), world.patches), (writes, patches));
 }
@@ -79,7 +79,7 @@ fn a_settled_world_stays_quiet() {
 #[test]
 fn a_user_assigned_identity_is_attached_and_its_principal_gets_the_role() {
     let mut world = World::of(Facts::fresh().with_user_identity());
-    world.settle();
+    world.run();
     assert_eq!(
         world.writes.first(),
         Some(&Step::EnableIdentity {
@@ -161,7 +161,7 @@ fn replace_existing_takes_a_service_over_and_remembers_the_key_it_had() {
         facts.service().encryption = Encryption::CustomerManaged(foreign_url());
         facts.desired.replace_existing = true;
     }));
-    world.settle();
+    world.run();
     assert_eq!(world.writes, [set_key(url(OLD), SYSTEM)]);
     let known: Vec<String> = world
         .status
@@ -181,8 +181,8 @@ fn consent_to_a_take_over_can_be_withdrawn_until_the_write() {
         facts.desired.replace_existing = true;
         facts.grants().pop();
     }));
-    world.pass();
-    world.pass();
+    world.tick();
+    world.tick();
     world.facts.desired.replace_existing = false;
     world.facts.later(WAIT);
     let last = world.settle();
@@ -197,7 +197,7 @@ fn consent_to_a_take_over_can_be_withdrawn_until_the_write() {
 #[test]
 fn an_edited_key_is_changed_to_in_the_safe_order() {
     let mut world = World::of(Facts::by_hand());
-    world.settle();
+    world.run();
     world.facts.desired.key.vault = other_vault_id();
     world.facts.desired.key.name = "legacy-cmk".parse().unwrap();
     let observed = &mut world.facts.observed;
@@ -227,7 +227,7 @@ fn an_edited_key_is_changed_to_in_the_safe_order() {
             .unwrap(),
     ) = vec![granted];
     assert_eq!(world.pass().step, None, "the version was not recorded yet");
-    world.pass();
+    world.tick();
     assert_eq!(world.writes, [set_key(foreign_url(), SYSTEM)]);
 }
 
@@ -302,7 +302,7 @@ fn another_identity_is_a_conflict_and_nothing_is_written() {
 #[test]
 fn an_identity_switched_off_is_switched_on_granted_and_the_key_set_again() {
     let mut world = World::of(Facts::by_hand());
-    world.settle();
+    world.run();
     world.facts.service().identity = Attached::None;
     let first = world.pass();
     assert_eq!(first.access.state, KeyAccessState::Lost);
@@ -320,7 +320,7 @@ fn an_identity_switched_off_is_switched_on_granted_and_the_key_set_again() {
 #[test]
 fn a_principal_that_changed_owes_a_put_of_the_same_url() {
     let mut world = World::of(Facts::by_hand());
-    world.settle();
+    world.run();
     world.switch_identity_on();
     let new = uuid::Uuid::from_u128(SYSTEM.as_u128() + 1);
     world.facts.grants().push(assignment(new, VAULT));
@@ -362,7 +362,7 @@ fn on_drift_report_still_carries_out_what_was_never_done_before() {
     let mut world = World::of(Facts::fresh().with(|facts| {
         facts.desired.on_drift = OnDrift::Report;
     }));
-    world.settle();
+    world.run();
     assert_eq!(world.writes.len(), 3);
 }
 
@@ -489,8 +489,8 @@ fn a_failed_operation_before_does_not_stop_the_next() {
 #[test]
 fn the_version_is_chosen_once_and_a_newer_one_only_told() {
     let mut world = World::of(Facts::fresh());
-    world.pass();
-    world.pass();
+    world.tick();
+    world.tick();
     assert_eq!(
         world
             .status
@@ -516,21 +516,21 @@ fn the_version_is_chosen_once_and_a_newer_one_only_told() {
 #[test]
 fn an_object_applied_anew_keeps_the_version_in_use() {
     let mut world = World::of(Facts::by_hand().with(Facts::add_newer_version));
-    world.settle();
+    world.run();
     world.status = None;
-    world.settle();
+    world.run();
     assert_eq!(world.writes, []);
 }
 
 #[test]
 fn the_choice_of_a_version_survives_a_time_without_answers() {
     let mut world = World::of(Facts::fresh());
-    world.pass();
+    world.tick();
     world.facts.now = at(3600);
-    world.pass();
+    world.tick();
     world.facts.add_newer_version();
     world.facts.later(SignedDuration::from_secs(1));
-    world.settle();
+    world.run();
     assert_eq!(world.facts.service().encryption.url(), Some(&url(OLD)));
 }
 
@@ -541,7 +541,7 @@ fn a_version_that_the_preflight_refuses_is_not_chosen_for_good() {
     assert_eq!(stalled(&refused), Some(Reason::KeyTypeUnsupported));
     // the remedy: a new version that is RSA
     world.facts.add_newer_version();
-    world.settle();
+    world.run();
     assert_eq!(world.facts.service().encryption.url(), Some(&url(NEW)));
 }
 
