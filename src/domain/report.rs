@@ -274,7 +274,18 @@ fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// Whether two statuses differ in something other than the time of a transition.
+/// Whether two statuses differ in something other than the order of keyed lists, which the API
+/// server arranges in its own way.
 pub fn differs(old: Option<&DicomEncryptionStatus>, new: &DicomEncryptionStatus) -> bool {
-    old != Some(new)
+    let sorted = |status: &DicomEncryptionStatus| {
+        let mut status = status.clone();
+        status
+            .conditions
+            .sort_by(|left, right| left.type_.cmp(&right.type_));
+        status
+            .key_versions
+            .sort_by(|left, right| left.url.cmp(&right.url));
+        status
+    };
+    old.map(sorted) != Some(sorted(new))
 }

@@ -4,3 +4,5 @@
 mod cluster;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod virtual_time;
