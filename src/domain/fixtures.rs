@@ -13,8 +13,7 @@ use super::judge::Case;
 use super::memory::{Applied, Memory};
 use super::observed::{
     Assignment, Attached, Encryption, Health, HealthState, KeyAttributes, KeyVersionFacts,
-    ListedVersion, Observed, Provisioning, Service, UserAttached, UserIdentity, Vault,
-    VaultNetwork,
+    ListedVersion, Observed, Provisioning, Service, UserIdentity, Vault, VaultNetwork,
 };
 use super::plan::{Plan, Settings, Standing, plan};
 use super::report::report;

@@ -173,6 +173,8 @@ fn good(case: &Case<'_>, url: &KeyUrl, version: &KeyVersionFacts) -> String {
         .listing
         .value(case.now)
         .and_then(|versions| newest_usable(versions, case.now))
+        // the list is read less often than the version, and may not have it yet
+        .filter(|listed| listed.attributes.created >= version.attributes.created)
         .map(|listed| case.desired.key.url(&listed.version))
         .filter(|newest| case.desired.key.is_key_of(url) && !newest.is_same(url));
     let newer = newest
