@@ -243,6 +243,25 @@ impl Rig {
         self.apply(words, &Change::parse(&parts).unwrap());
     }
 
+    /// The same, where it may be impossible just now: what is deleted cannot be disabled.
+    pub(crate) fn try_change(&self, words: &str) {
+        let parts: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let change = Change::parse(&parts).unwrap();
+        let truth = self.outside.truth();
+        let done = self
+            .outside
+            .azure
+            .lock()
+            .unwrap()
+            .apply(&change, self.now());
+        let words = match done {
+            Ok(_) => words.to_owned(),
+            Err(error) => format!("{words}: {error}"),
+        };
+        let changed = What::Changed(words, truth);
+        self.outside.trace.enter(self.now(), changed);
+    }
+
     /// Changes the estate.
     pub(crate) fn apply(&self, words: &str, change: &Change) {
         let now = self.now();
