@@ -99,7 +99,7 @@ async fn whatever_azure_answers_the_last_health_is_kept_for_three_intervals_and_
         .await;
         let message = rig.condition("radiology", "Ready").unwrap();
         let message = message["message"].as_str().unwrap();
-        assert!(message.contains("last seen"), "{what}: {message}");
+        assert!(message.contains("was last read at"), "{what}: {message}");
         rig.pass(Duration::from_mins(15)).await;
         assert!(
             rig.has("radiology", "Ready=Unknown"),
