@@ -5,6 +5,8 @@
 
 pub mod desired;
 pub mod fact;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod judge;
 pub mod memory;
 pub mod observed;

@@ -47,7 +47,7 @@ pub enum Next {
     /// This write.
     Step {
         /// The write.
-        step: Step,
+        step: Box<Step>,
         /// Whether it puts right what somebody else changed.
         drift: bool,
     },

@@ -82,11 +82,7 @@ pub(crate) enum Outlook {
     /// All is as asked.
     Settled,
     /// This write is due.
-    Due {
-        step: Step,
-        drift: bool,
-        reason: Reason,
-    },
+    Due { step: Box<Step>, drift: bool },
     /// Something takes time.
     Waiting {
         until: Option<Timestamp>,
@@ -175,8 +171,8 @@ pub fn plan(
     plan.record = unrecorded.filter(|_| is_coming);
     if let Outlook::Due { step, .. } = outlook {
         // I4: a version is on record before it is used.
-        let waits_for_record = matches!(step, Step::SetKeyUrl { .. }) && plan.record.is_some();
-        plan.step = (!waits_for_record).then_some(step);
+        let waits_for_record = matches!(*step, Step::SetKeyUrl { .. }) && plan.record.is_some();
+        plan.step = (!waits_for_record).then_some(*step);
     }
     plan
 }
@@ -319,7 +315,6 @@ impl Outlook {
             Next::Step { step, drift } => Self::Due {
                 step: step.clone(),
                 drift: *drift,
-                reason: step.reason(),
             },
             Next::Wait { until } => Self::Waiting {
                 until: *until,
@@ -387,3 +382,6 @@ fn recheck(outlook: &Outlook, held: &rollup::Hold) -> Option<Timestamp> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,9 +132,10 @@ fn conditions(
                 observed_generation: generation,
                 last_transition_time: before
                     .filter(|condition| condition.status == status)
-                    .map_or(Time(whole_second(now)), |condition| {
-                        condition.last_transition_time.clone()
-                    }),
+                    .map_or_else(
+                        || Time(whole_second(now)),
+                        |condition| condition.last_transition_time.clone(),
+                    ),
             }
         })
         .collect()

@@ -1,8 +1,8 @@
 # Sourced by demo and playground: a real control plane, a simulated Azure, and the operator between
-# them with exactly the rights that deploy/ grants. Everything goes into target/demo, and ends with
-# the script that sourced this.
+# them with exactly the rights that deploy/ grants. Everything goes into target/demo, or the folder
+# that ESTATE names, and ends with the script that sourced this.
 
-demo=$PWD/target/demo
+demo=${ESTATE:-$PWD/target/demo}
 binaries=${CARGO_TARGET_DIR:-$PWD/target}/debug
 # divides Azure's own delays (30 s for an operation on a service, 5 minutes until a role assignment works)
 speed=${SPEED:-20}
@@ -104,10 +104,11 @@ start_control_plane() {
     PATH=$(dirname "$(said controlplane kubectl)"):$binaries:$PATH
 }
 
+# start_simulator FLAG...: flags of `azure-simulator serve` beside those that all of us need.
 start_simulator() {
     rm -f "$demo/journal.jsonl"
     run_in_background simulator "$binaries/azure-simulator" serve --speed "$speed" \
-        --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --tls-dir "$demo/tls" --journal "$demo/journal.jsonl"
+        --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --tls-dir "$demo/tls" --journal "$demo/journal.jsonl" "$@"
     wait_for 30 "the simulated Azure" grep -qx ready "$demo/simulator.out"
     export AZURE_SIMULATOR_URL AZURE_SIMULATOR_CA
     AZURE_SIMULATOR_URL=$(said simulator http)
@@ -142,7 +143,7 @@ start_operator() {
 mkdir -p "$demo"
 exec 9>"$demo/lock"
 flock --nonblock 9 || {
-    echo "a demo or a playground of this folder is running already: end it first" >&2
+    echo "$demo is in use by another demo, playground or test: end that first" >&2
     exit 1
 }
 declare -A background=()

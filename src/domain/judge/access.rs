@@ -173,9 +173,10 @@ fn settle(case: &Case<'_>, service: &Service, verdict: Verdict) -> Access {
     let was_lost = case.memory.is_lost();
     match verdict {
         Verdict::No { reason, .. } => Access {
-            state: match reason {
-                Reason::GrantPending => KeyAccessState::Recovering,
-                _ => KeyAccessState::Lost,
+            state: if reason == Reason::GrantPending {
+                KeyAccessState::Recovering
+            } else {
+                KeyAccessState::Lost
             },
             lost_since: Some(lost_since(case)),
             verdict,

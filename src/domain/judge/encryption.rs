@@ -104,11 +104,11 @@ pub fn judge(
         }
     };
     let next = principal.map_or(Next::Look, |principal| Next::Step {
-        step: Step::SetKeyUrl {
+        step: Box::new(Step::SetKeyUrl {
             service: case.desired.service.clone(),
             url: target.clone(),
             principal,
-        },
+        }),
         drift,
     });
     Finding { verdict, next }

@@ -7,7 +7,7 @@ use crate::azure::{KeyName, VaultId, VaultRole};
 use crate::crd::{AccessManagement, Reason};
 
 use super::{Case, Finding, Next};
-use crate::domain::fact::{Doubt, Known};
+use crate::domain::fact::{Doubt, Fact, Known};
 use crate::domain::observed::Assignment;
 use crate::domain::step::{Step, assignment_name};
 use crate::domain::verdict::Verdict;
@@ -67,7 +67,7 @@ pub fn find<'facts>(
             assignment.principal == principal && covers(&assignment.scope, vault, key)
         })
         .collect();
-    let read_at = fact.and_then(|fact| fact.at()).unwrap_or(case.now);
+    let read_at = fact.and_then(Fact::at).unwrap_or(case.now);
     choose(case, &covering, read_at)
 }
 
@@ -174,12 +174,12 @@ fn missing(case: &Case<'_>, principal: Uuid) -> Finding {
                 ),
             ),
             next: Next::Step {
-                step: Step::AssignRole {
+                step: Box::new(Step::AssignRole {
                     name: assignment_name(&scope, principal, role),
                     scope,
                     role,
                     principal,
-                },
+                }),
                 drift,
             },
         },

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     access::KeyReference,
-    answer::{Failure, Result},
+    answer::{Answer, Failure, Result},
     ask::Ask,
     estate::{Estate, guid},
     service::Service,
@@ -17,6 +17,12 @@ const READ_ONLY: [&str; 5] = [
     "privateEndpointConnections",
     "eventState",
     "authenticationConfiguration",
+];
+
+/// Properties that came with a later api-version than the first one that has encryption.
+const SINCE: [(&str, &str); 2] = [
+    ("storageConfiguration", "2024-03-01"),
+    ("enableDataPartitions", "2024-03-31"),
 ];
 
 impl Estate {
@@ -182,6 +188,31 @@ impl Service {
         }
         Some(Value::Object(identity))
     }
+}
+
+/// The answer about services without the properties that its api-version does not know yet.
+pub(super) fn as_of(version: &str, mut answer: Answer) -> Answer {
+    let Some(body) = &mut answer.body else {
+        return answer;
+    };
+    let rows: Vec<&mut Value> = if body.get("value").is_some_and(Value::is_array) {
+        let rows = body.get_mut("value").and_then(Value::as_array_mut);
+        rows.into_iter().flatten().collect()
+    } else {
+        vec![body]
+    };
+    for row in rows {
+        let Some(properties) = row.get_mut("properties").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        // dates in this form are in order as text
+        properties.retain(|name, _| {
+            !SINCE
+                .iter()
+                .any(|(newer, since)| newer == name && version < *since)
+        });
+    }
+    answer
 }
 
 /// What the service fills in where a body is silent.

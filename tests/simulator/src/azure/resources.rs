@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Failure, Result},
     ask::Ask,
+    document::as_of,
     estate::{Estate, Plain},
     key_vault::resource_filter,
     path::{TYPES, covers, segment_after},
@@ -24,7 +25,10 @@ impl Estate {
             "Microsoft.Authorization/roleDefinitions" => self.role_definitions(ask),
             "Microsoft.HealthcareApis/locations/operationresults" => self.operation_results(ask),
             "Microsoft.HealthcareApis/workspaces" => self.workspaces(ask),
-            "Microsoft.HealthcareApis/workspaces/dicomservices" => self.dicom_services(ask),
+            "Microsoft.HealthcareApis/workspaces/dicomservices" => {
+                let answer = self.dicom_services(ask)?;
+                Ok(as_of(ask.version(), answer))
+            }
             "Microsoft.KeyVault/deletedVaults"
             | "Microsoft.KeyVault/locations/deletedVaults"
             | "Microsoft.KeyVault/locations/deletedVaults/purge" => self.deleted_vaults(ask),

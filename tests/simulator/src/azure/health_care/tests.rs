@@ -103,6 +103,27 @@ fn a_put_ignores_what_is_read_only_and_keeps_what_nobody_knows_to_the_digit() {
 }
 
 #[test]
+fn an_older_api_version_does_not_show_what_came_later() {
+    let mut rig = Rig::new();
+    let list = Rig::service().replace("/radiology", "");
+    for (version, storage, partitions) in [
+        ("2023-11-01", false, false),
+        ("2024-03-01", true, false),
+        ("2024-03-31", true, true),
+    ] {
+        let one = rig.get(&Rig::service().replace("2024-03-31", version)).body;
+        let all = rig.get(&list.replace("2024-03-31", version)).body;
+        for service in [&one, &all["value"][0]] {
+            let properties = service["properties"].as_object().unwrap();
+            let shown = |name| properties.contains_key(name);
+            assert_eq!(shown("storageConfiguration"), storage, "{version}");
+            assert_eq!(shown("enableDataPartitions"), partitions, "{version}");
+            assert!(shown("corsConfiguration"), "{version}");
+        }
+    }
+}
+
+#[test]
 fn a_patch_changes_tags_and_identity_only() {
     let mut rig = Rig::new();
     let properties = json!({ "properties": { "publicNetworkAccess": "Disabled" } });
