@@ -284,8 +284,8 @@ fn ladder(case: &Case<'_>, service: &Service, chosen: &Target, findings: &Findin
     if let Some(verdict) = encryption::left_alone(case, service, chosen.url()) {
         return Outlook::of_verdict(&verdict);
     }
-    // Preflight: what is bad comes before what is not known.
-    let preflight = [&findings.key, &findings.vault];
+    // Preflight: what is bad comes before what is not known, and a vault before the keys in it.
+    let preflight = [&findings.vault, &findings.key];
     let bad = preflight.iter().find(|finding| finding.verdict.is_no());
     if let Some(finding) =
         bad.or_else(|| preflight.iter().find(|finding| !finding.verdict.is_yes()))

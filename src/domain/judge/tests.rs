@@ -6,7 +6,7 @@ use crate::crd::{AccessManagement, Reason};
 use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
 use crate::domain::fixtures::{
     Facts, IDENTITY, INTERVAL, NEIGHBOUR, NEW, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, VAULT,
-    absent, assignment, at, foreign_url, listed, present, value, url, vault_id,
+    absent, assignment, at, foreign_url, listed, present, url, value, vault_id,
 };
 use crate::domain::observed::{
     Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
@@ -185,9 +185,7 @@ fn a_key_that_cannot_be_used_is_told_with_the_remedy_and_nothing_is_written() {
         (
             |facts| {
                 facts.observed.listing = present(vec![listed(OLD, -9000)]);
-                value(&mut facts.observed.listing)[0]
-                    .attributes
-                    .enabled = false;
+                value(&mut facts.observed.listing)[0].attributes.enabled = false;
             },
             Reason::NoUsableKeyVersion,
             "has no version that is enabled",

@@ -211,7 +211,7 @@ async fn with_report_drift_is_only_told() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_somebody_removed_from_the_service_is_set_again_or_told_as_asked() {
     let rig = settled(json!({})).await;
-    rig.change("service radiology key-removed");
+    rig.change("service radiology key removed");
     rig.until("it was seen", A_SWEEP, |rig| !rig.is_ready("radiology"))
         .await;
     rig.until("it is back", HALF_AN_HOUR, is_back).await;
@@ -219,7 +219,7 @@ async fn a_key_that_somebody_removed_from_the_service_is_set_again_or_told_as_as
     rig.assert_safe();
 
     let rig = settled(json!({ "onDrift": "Report" })).await;
-    rig.change("service radiology key-removed");
+    rig.change("service radiology key removed");
     rig.until_condition("radiology", "Stalled=True/Drifted", A_SWEEP)
         .await;
     rig.pass(Duration::from_mins(30)).await;
