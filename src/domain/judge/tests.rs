@@ -1,16 +1,12 @@
 //! Each link by itself: every reason, and the remedy that its message names.
 
-use k8s_openapi::jiff::SignedDuration;
-
-use crate::crd::{AccessManagement, Reason};
+use crate::crd::Reason;
 use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
 use crate::domain::fixtures::{
-    Facts, IDENTITY, INTERVAL, NEIGHBOUR, NEW, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, VAULT,
-    absent, assignment, at, foreign_url, listed, present, url, value, vault_id,
+    Facts, IDENTITY, INTERVAL, NEIGHBOUR, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, absent, at,
+    listed, present, url, value, vault_id,
 };
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
+use crate::domain::observed::{Attached, UserAttached, VaultNetwork};
 use crate::domain::verdict::{Link, Verdict};
 
 mod encryption;

@@ -49,7 +49,7 @@ fn effects(rig: &Rig) -> [usize; 3] {
     };
     [
         count(|call| call.method == "PATCH"),
-        count(|call| call.is_of_assignment()),
+        count(super::trace::AzureCall::is_of_assignment),
         count(|call| call.is_of_service() && call.method == "PUT"),
     ]
 }

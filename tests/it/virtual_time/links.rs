@@ -29,7 +29,7 @@ const AZURE_LATENCY: Duration = Duration::from_millis(20);
 const KUBE_LATENCY: Duration = Duration::from_millis(5);
 
 /// As long as the operator's own HTTP client would wait.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The world outside of the operator. It outlives every crash.
 #[derive(Clone, Debug)]

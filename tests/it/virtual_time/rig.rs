@@ -184,7 +184,7 @@ impl Rig {
             transport: link,
             budgets: Arc::new(Mutex::new(Budgets::new(Limits::default()))),
             clock: Arc::clone(&clock),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             instance: Uuid::new_v4(),
             observer: Arc::new(|_| ()),
         });

@@ -3,15 +3,9 @@
 use k8s_openapi::jiff::SignedDuration;
 
 use crate::crd::{AccessManagement, Reason};
-use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
-use crate::domain::fixtures::{
-    Facts, IDENTITY, INTERVAL, NEIGHBOUR, NEW, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, VAULT,
-    absent, assignment, at, foreign_url, present, url, vault_id,
-};
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
-use crate::domain::verdict::{Link, Verdict};
+use crate::domain::fixtures::{Facts, NEIGHBOUR, SYSTEM, VAULT, assignment, at, vault_id};
+use crate::domain::observed::Attached;
+use crate::domain::verdict::Link;
 
 use super::{Row, check, refused};
 

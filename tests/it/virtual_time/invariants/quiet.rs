@@ -15,7 +15,10 @@ pub(crate) fn unquiet(trace: &[Entry]) -> Vec<String> {
     let mut broken = Vec::new();
     let mut last: BTreeMap<String, (Timestamp, Value)> = BTreeMap::new();
     for entry in trace {
-        if entry.azure().is_some_and(|call| call.is_write()) {
+        if entry
+            .azure()
+            .is_some_and(super::super::trace::AzureCall::is_write)
+        {
             broken.push(format!("I20 a write to Azure: {entry}"));
         }
         let Some(call) = entry.kube().filter(|call| call.is_write()) else {

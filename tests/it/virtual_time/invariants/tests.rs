@@ -39,10 +39,7 @@ fn azure_call(entry: &mut Entry) -> Option<&mut AzureCall> {
 }
 
 /// The call of this kind.
-fn written<'trace>(
-    trace: &'trace mut [Entry],
-    wanted: impl Fn(&AzureCall) -> bool,
-) -> &'trace mut AzureCall {
+fn written(trace: &mut [Entry], wanted: impl Fn(&AzureCall) -> bool) -> &mut AzureCall {
     let mut calls = trace.iter_mut().filter_map(azure_call);
     calls.find(|call| call.is_write() && wanted(call)).unwrap()
 }
@@ -184,9 +181,11 @@ async fn each_careless_write_to_a_service_is_caught() {
                 properties.unwrap().shift_remove("encryption");
             }),
             ("I8", "the read is three seconds old", |trace| {
-                let place = trace
-                    .iter()
-                    .rposition(|entry| entry.azure().is_some_and(|call| call.is_write()));
+                let place = trace.iter().rposition(|entry| {
+                    entry
+                        .azure()
+                        .is_some_and(super::super::trace::AzureCall::is_write)
+                });
                 for entry in &mut trace[..place.unwrap()] {
                     entry.at -= SignedDuration::from_secs(3);
                 }

@@ -26,9 +26,11 @@ impl Rig {
 
     /// Waits until something is so, or fails when it is not so in time.
     pub(crate) async fn until(&self, what: &str, limit: Duration, so: impl Fn(&Self) -> bool) {
-        if !self.comes_true(limit, so).await {
-            panic!("not within {limit:?}: {what}\n{}", self.tale());
-        }
+        assert!(
+            self.comes_true(limit, so).await,
+            "not within {limit:?}: {what}\n{}",
+            self.tale()
+        );
     }
 
     /// Waits until something is so; false when it is not so in time.
