@@ -113,9 +113,9 @@ fn of_two_grants_the_older_counts_and_one_without_a_date_never_does() {
     });
     let planned = facts.plan();
     assert_eq!(planned.assignment.unwrap().scope, VAULT);
-    let mut undated = Facts::by_hand().with(|facts| {
-        facts.grants()[1].age = None;
-        facts.grants()[1].created = None;
+    let mut undated = Facts::by_hand().with(|seen| {
+        seen.grants()[1].age = None;
+        seen.grants()[1].created = None;
     });
     undated.later(SignedDuration::from_hours(1));
     let verdict = undated.plan().verdicts.grant;
