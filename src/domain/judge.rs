@@ -81,3 +81,6 @@ impl Finding {
         Self { verdict, next }
     }
 }
+
+#[cfg(test)]
+mod tests;

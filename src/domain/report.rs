@@ -45,10 +45,7 @@ pub fn report(
                 principal_id: principal.to_string(),
             })
             .or(previous.identity),
-        grant: plan
-            .assignment
-            .as_ref()
-            .map(|assignment| granted(assignment, case)),
+        grant: grant_in_use(previous.grant, plan, case),
         key: key_in_use(previous.key, plan, case),
         pending_key: pending_key(previous.pending_key, plan, case),
         key_versions: key_versions(&previous.key_versions, plan, case),
@@ -73,9 +70,13 @@ pub fn report_invalid(
             message,
         }),
     };
+    let mut shown = conditions(&previous.conditions, generation, (&summary, None), now);
+    let links = Link::ALL.map(|link| link.condition().as_str());
+    let kept = |condition: &&Condition| links.contains(&condition.type_.as_str());
+    shown.extend(previous.conditions.iter().filter(kept).cloned());
     DicomEncryptionStatus {
         observed_generation: generation,
-        conditions: conditions(&previous.conditions, generation, (&summary, None), now),
+        conditions: shown,
         ..previous
     }
 }
@@ -133,6 +134,16 @@ fn conditions(
             }
         })
         .collect()
+}
+
+/// The assignment that counts; the one before while nothing is known of it.
+fn grant_in_use(old: Option<GrantStatus>, plan: &Plan, case: &Case<'_>) -> Option<GrantStatus> {
+    if let Some(assignment) = &plan.assignment {
+        return Some(granted(assignment, case));
+    }
+    let is_doubtful = matches!(&plan.verdicts.grant, Verdict::Unknown { reason, .. }
+        if *reason != Reason::NotApplicable);
+    old.filter(|_| is_doubtful)
 }
 
 fn granted(assignment: &Assignment, case: &Case<'_>) -> GrantStatus {

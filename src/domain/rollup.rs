@@ -132,11 +132,7 @@ pub(crate) fn summarise(
             reconciling: None,
             stalled: None,
         },
-        Outlook::Person { message, .. } | Outlook::Waiting { message, .. }
-            if *hold == Hold::Observe =>
-        {
-            differs(message)
-        }
+        Outlook::Person { message, .. } if *hold == Hold::Observe => differs(message),
         Outlook::Person { reason, message } => stalled(*reason, message.clone()),
         Outlook::Waiting {
             reason, message, ..
@@ -207,11 +203,13 @@ fn lost(outlook: &Outlook, hold: &Hold, reason: Reason, message: &str) -> Summar
         (
             Outlook::Due { .. },
             Hold::Setback {
+                reason: cause,
                 message: why,
                 retry_at: Some(_),
-                ..
             },
-        ) => Some(format!("{message}; mending it did not work yet: {why}")),
+        ) if !is_for_people(*cause) => {
+            Some(format!("{message}; mending it did not work yet: {why}"))
+        }
         (Outlook::Waiting { .. }, Hold::Free) => Some(message.to_owned()),
         _ => None,
     };
@@ -239,6 +237,8 @@ fn lost(outlook: &Outlook, hold: &Hold, reason: Reason, message: &str) -> Summar
         (Outlook::Due { .. }, Hold::Setback { message: words, .. }) => {
             format!("{message}; mending it did not work: {words}")
         }
+        (Outlook::Person { message: words, .. }, _) if words.contains(message) => words.clone(),
+        (Outlook::Person { message: words, .. }, _) => format!("{message}; {words}"),
         _ => message.to_owned(),
     };
     Summary {
