@@ -5,6 +5,8 @@
 
 pub mod desired;
 pub mod fact;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod judge;
 pub mod memory;
 pub mod observed;
@@ -15,6 +17,8 @@ pub mod step;
 pub mod target;
 pub mod verdict;
 pub mod wants;
+#[cfg(test)]
+mod world;
 
 pub use self::desired::Desired;
 pub use self::fact::{Denial, Fact, Known, Seen, Trouble};

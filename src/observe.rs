@@ -220,3 +220,6 @@ impl Observer {
 
 /// The longest time between two beats of the sweep loop.
 pub const TICK: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use crate::domain::observed::{Provisioning, Service};
 use crate::domain::plan::{Plan, Standing, fingerprint, plan};
 use crate::domain::report::{VERIFIED_EVERY, report, report_invalid};
 use crate::domain::step::Step;
+use crate::domain::wants::vault_of;
 use crate::domain::{Desired, Memory};
 use crate::metrics::ReconcileOutcome;
 use crate::telemetry::error_chain;
@@ -172,8 +173,10 @@ impl Pass<'_> {
             }
             if let Some((url, principal)) = &state.set
                 && in_use.is_some_and(|in_use| in_use.is_same(url))
+                // the object may name another vault by now
+                && let Some(vault) = vault_of(url, self.desired, memory)
             {
-                memory.note_set(url, &self.desired.key.vault, *principal);
+                memory.note_set(url, &vault, *principal);
             }
         });
     }

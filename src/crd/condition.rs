@@ -154,3 +154,62 @@ impl fmt::Display for Reason {
         formatter.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../docs/conditions.md");
+
+    /// The cells of each row of each table of the page.
+    fn rows() -> impl Iterator<Item = Vec<&'static str>> {
+        PAGE.lines().filter_map(|line| {
+            let row = line.strip_prefix("| ")?.strip_suffix(" |")?;
+            Some(row.split(" | ").collect())
+        })
+    }
+
+    #[test]
+    fn the_page_explains_every_reason_once_with_its_meaning() {
+        for reason in Reason::ALL {
+            let name = format!("`{reason}`");
+            let meanings: Vec<&str> = rows()
+                .filter(|cells| cells.len() == 4 && cells[0] == name)
+                .map(|cells| cells[1])
+                .collect();
+            assert_eq!(meanings, [reason.meaning()], "{reason}");
+        }
+    }
+
+    #[test]
+    fn the_page_explains_every_condition_type_once() {
+        for kind in ConditionType::ALL {
+            let name = format!("`{kind}`");
+            let count = rows().filter(|cells| cells[0] == name).count();
+            assert_eq!(count, 1, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_page_explains_no_reason_that_does_not_exist() {
+        let section = PAGE.split("\n## ").find(|text| text.starts_with("Reasons"));
+        let told: BTreeSet<&str> = section
+            .unwrap()
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        let known: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(told, known);
+    }
+
+    #[test]
+    fn a_reason_is_read_back_by_its_name_and_nothing_else_is() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_name(reason.as_str()), Some(*reason));
+        }
+        assert_eq!(Reason::from_name("healthy"), None);
+        assert_eq!(Reason::from_name(""), None);
+    }
+}

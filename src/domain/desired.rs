@@ -84,8 +84,8 @@ impl Desired {
         let identity = desired_identity(identity, &mut wrong);
         let replace_existing = key.replace_existing;
         let key = desired_key(key, vault_suffix, &mut wrong);
-        match (service, identity, key) {
-            (Some(service), Some(identity), Some(key)) if wrong.is_empty() => Ok(Self {
+        match (service, key) {
+            (Some(service), Some(key)) if wrong.is_empty() => Ok(Self {
                 service,
                 identity,
                 key,
@@ -115,9 +115,10 @@ impl Desired {
     }
 }
 
-fn desired_identity(spec: &IdentitySpec, wrong: &mut Vec<String>) -> Option<Option<IdentityId>> {
+/// `None` for the service's own identity, and for one that is wrong, which `wrong` then tells.
+fn desired_identity(spec: &IdentitySpec, wrong: &mut Vec<String>) -> Option<IdentityId> {
     match (spec.identity_type, &spec.user_assigned_identity_id) {
-        (IdentityType::SystemAssigned, None) => Some(None),
+        (IdentityType::SystemAssigned, None) => None,
         (IdentityType::SystemAssigned, Some(_)) => {
             wrong.push(format!(
                 "identity: {}",
@@ -133,7 +134,7 @@ fn desired_identity(spec: &IdentitySpec, wrong: &mut Vec<String>) -> Option<Opti
             None
         }
         (IdentityType::UserAssigned, Some(id)) => {
-            parsed(id, "identity.userAssignedIdentityId", wrong).map(Some)
+            parsed(id, "identity.userAssignedIdentityId", wrong)
         }
     }
 }

@@ -47,7 +47,7 @@ pub enum Next {
     /// This write.
     Step {
         /// The write.
-        step: Step,
+        step: Box<Step>,
         /// Whether it puts right what somebody else changed.
         drift: bool,
     },
@@ -81,3 +81,6 @@ impl Finding {
         Self { verdict, next }
     }
 }
+
+#[cfg(test)]
+mod tests;

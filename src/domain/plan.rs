@@ -11,7 +11,7 @@ use super::fact::Known;
 use super::judge::access::{self, Access};
 use super::judge::{Case, Finding, Next, encryption, grant, identity, key, vault};
 use super::memory::Memory;
-use super::observed::{Assignment, Encryption, Observed, Provisioning, Service};
+use super::observed::{Assignment, Observed, Provisioning, Service};
 use super::rollup::{self, Summary};
 use super::step::Step;
 use super::target::{Target, target};
@@ -82,11 +82,7 @@ pub(crate) enum Outlook {
     /// All is as asked.
     Settled,
     /// This write is due.
-    Due {
-        step: Step,
-        drift: bool,
-        reason: Reason,
-    },
+    Due { step: Box<Step>, drift: bool },
     /// Something takes time.
     Waiting {
         until: Option<Timestamp>,
@@ -174,9 +170,16 @@ pub fn plan(
     let is_coming = is_applied || matches!(outlook, Outlook::Due { .. } | Outlook::Waiting { .. });
     plan.record = unrecorded.filter(|_| is_coming);
     if let Outlook::Due { step, .. } = outlook {
-        // I4: a version is on record before it is used.
-        let waits_for_record = matches!(step, Step::SetKeyUrl { .. }) && plan.record.is_some();
-        plan.step = (!waits_for_record).then_some(step);
+        // I4: a version is on record before it is used, and the one that it replaces, too.
+        if matches!(*step, Step::SetKeyUrl { .. }) {
+            let replaced = service.encryption.url().cloned();
+            plan.record = plan.record.or_else(|| {
+                replaced.filter(|url| url.version().is_some() && !memory.versions.contains(url))
+            });
+            plan.step = plan.record.is_none().then_some(*step);
+        } else {
+            plan.step = Some(*step);
+        }
     }
     plan
 }
@@ -278,21 +281,11 @@ fn findings(case: &Case<'_>, service: &Service, chosen: &Target) -> Findings {
 
 /// Preflight, identity, grant, propagation wait, key url: the first that is not good decides.
 fn ladder(case: &Case<'_>, service: &Service, chosen: &Target, findings: &Findings) -> Outlook {
-    if let Some(verdict) = chosen
-        .url()
-        .and_then(|url| encryption::left_alone(case, service, url))
-    {
+    if let Some(verdict) = encryption::left_alone(case, service, chosen.url()) {
         return Outlook::of_verdict(&verdict);
     }
-    if let Encryption::Unreadable(_) | Encryption::CustomerManaged(_) = service.encryption
-        && let Target::Not(verdict) = chosen
-        && !case.desired.replace_existing
-        && case.memory.applied.is_none()
-    {
-        return Outlook::of_verdict(verdict);
-    }
-    // Preflight: what is bad comes before what is not known.
-    let preflight = [&findings.key, &findings.vault];
+    // Preflight: what is bad comes before what is not known, and a vault before the keys in it.
+    let preflight = [&findings.vault, &findings.key];
     let bad = preflight.iter().find(|finding| finding.verdict.is_no());
     if let Some(finding) =
         bad.or_else(|| preflight.iter().find(|finding| !finding.verdict.is_yes()))
@@ -319,7 +312,6 @@ impl Outlook {
             Next::Step { step, drift } => Self::Due {
                 step: step.clone(),
                 drift: *drift,
-                reason: step.reason(),
             },
             Next::Wait { until } => Self::Waiting {
                 until: *until,
@@ -387,3 +379,6 @@ fn recheck(outlook: &Outlook, held: &rollup::Hold) -> Option<Timestamp> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,18 +45,9 @@ pub fn report(
                 principal_id: principal.to_string(),
             })
             .or(previous.identity),
-        grant: plan
-            .assignment
-            .as_ref()
-            .map(|assignment| granted(assignment, case)),
+        grant: grant_in_use(previous.grant, plan, case),
         key: key_in_use(previous.key, plan, case),
-        pending_key: plan
-            .target
-            .as_ref()
-            .filter(|_| !plan.is_applied)
-            .map(|url| PendingKeyStatus {
-                url: url.to_string(),
-            }),
+        pending_key: pending_key(previous.pending_key, plan, case),
         key_versions: key_versions(&previous.key_versions, plan, case),
         key_access: Some(key_access(previous.key_access.as_ref(), plan, case.now)),
     }
@@ -79,9 +70,13 @@ pub fn report_invalid(
             message,
         }),
     };
+    let mut shown = conditions(&previous.conditions, generation, (&summary, None), now);
+    let links = Link::ALL.map(|link| link.condition().as_str());
+    let kept = |condition: &&Condition| links.contains(&condition.type_.as_str());
+    shown.extend(previous.conditions.iter().filter(kept).cloned());
     DicomEncryptionStatus {
         observed_generation: generation,
-        conditions: conditions(&previous.conditions, generation, (&summary, None), now),
+        conditions: shown,
         ..previous
     }
 }
@@ -132,12 +127,23 @@ fn conditions(
                 observed_generation: generation,
                 last_transition_time: before
                     .filter(|condition| condition.status == status)
-                    .map_or(Time(whole_second(now)), |condition| {
-                        condition.last_transition_time.clone()
-                    }),
+                    .map_or_else(
+                        || Time(whole_second(now)),
+                        |condition| condition.last_transition_time.clone(),
+                    ),
             }
         })
         .collect()
+}
+
+/// The assignment that counts; the one before while nothing is known of it.
+fn grant_in_use(old: Option<GrantStatus>, plan: &Plan, case: &Case<'_>) -> Option<GrantStatus> {
+    if let Some(assignment) = &plan.assignment {
+        return Some(granted(assignment, case));
+    }
+    let is_doubtful = matches!(&plan.verdicts.grant, Verdict::Unknown { reason, .. }
+        if *reason != Reason::NotApplicable);
+    old.filter(|_| is_doubtful)
 }
 
 fn granted(assignment: &Assignment, case: &Case<'_>) -> GrantStatus {
@@ -183,6 +189,28 @@ fn key_in_use(old: Option<KeyStatus>, plan: &Plan, case: &Case<'_>) -> Option<Ke
             .applied_principal(url)
             .or(plan.principal)
             .map(|principal| principal.to_string()),
+    })
+}
+
+/// A version is pending once it is on record. One that the preflight refuses is not: the remedy is
+/// often another version. While nothing is known of the service, the choice stays.
+fn pending_key(
+    old: Option<PendingKeyStatus>,
+    plan: &Plan,
+    case: &Case<'_>,
+) -> Option<PendingKeyStatus> {
+    let Some(url) = &plan.target else {
+        return old;
+    };
+    let is_in_use = case
+        .observed
+        .service
+        .value(case.now)
+        .and_then(|service| service.encryption.url())
+        .is_some_and(|in_use| in_use.is_same(url));
+    let is_recorded = plan.record.as_ref() == Some(url) || case.memory.versions.contains(url);
+    (is_recorded && !is_in_use).then(|| PendingKeyStatus {
+        url: url.to_string(),
     })
 }
 
@@ -246,7 +274,18 @@ fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// Whether two statuses differ in something other than the time of a transition.
+/// Whether two statuses differ in something other than the order of keyed lists, which the API
+/// server arranges in its own way.
 pub fn differs(old: Option<&DicomEncryptionStatus>, new: &DicomEncryptionStatus) -> bool {
-    old != Some(new)
+    let sorted = |status: &DicomEncryptionStatus| {
+        let mut status = status.clone();
+        status
+            .conditions
+            .sort_by(|left, right| left.type_.cmp(&right.type_));
+        status
+            .key_versions
+            .sort_by(|left, right| left.url.cmp(&right.url));
+        status
+    };
+    old.map(sorted) != Some(sorted(new))
 }

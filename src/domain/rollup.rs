@@ -7,6 +7,7 @@ use crate::crd::{Mode, OnDrift, Reason};
 use super::desired::Desired;
 use super::judge::access::Access;
 use super::plan::{Outlook, Setback, Standing};
+use super::step::Step;
 use super::verdict::Verdict;
 
 /// `Ready`, and `Reconciling` and `Stalled` while they are true.
@@ -79,7 +80,7 @@ pub(crate) fn hold(
         return Hold::Report;
     }
     match &standing.setback {
-        Some(setback) if setback.step == *step && holds_back(setback, now, fingerprint) => {
+        Some(setback) if setback.step == **step && holds_back(setback, now, fingerprint) => {
             Hold::Setback {
                 reason: setback.reason,
                 message: setback.message.clone(),
@@ -131,52 +132,48 @@ pub(crate) fn summarise(
             reconciling: None,
             stalled: None,
         },
-        Outlook::Person { reason, message } => match hold {
-            Hold::Observe => differs(message),
-            _ => stalled(*reason, message.clone()),
-        },
+        Outlook::Person { message, .. } if *hold == Hold::Observe => differs(message),
+        Outlook::Person { reason, message } => stalled(*reason, message.clone()),
         Outlook::Waiting {
             reason, message, ..
-        } => match hold {
-            Hold::Observe => differs(message),
-            _ => reconciling(*reason, message.clone()),
-        },
-        Outlook::Due { step, reason, .. } => match hold {
-            Hold::Observe => differs(&format!("the next step would be to {step}")),
-            Hold::Suspended => Summary {
-                ready: Verdict::no(
-                    Reason::Suspended,
-                    format!("left undone while the object is suspended: {step}"),
-                ),
-                reconciling: None,
-                stalled: None,
-            },
-            Hold::Report => stalled(
-                Reason::Drifted,
-                format!(
-                    "somebody changed what was asked for, and onDrift is Report; what would put it right: {step}"
-                ),
+        } => reconciling(*reason, message.clone()),
+        Outlook::Due { step, .. } => due(desired, step, hold),
+    }
+}
+
+/// A write is due, and made or held back.
+fn due(desired: &Desired, step: &Step, hold: &Hold) -> Summary {
+    match hold {
+        Hold::Observe => differs(&format!("the next step would be to {step}")),
+        Hold::Suspended => Summary {
+            ready: Verdict::no(
+                Reason::Suspended,
+                format!("left undone while the object is suspended: {step}"),
             ),
-            Hold::Setback {
-                reason,
-                message,
-                retry_at: None,
-            } => stalled(*reason, message.clone()),
-            Hold::Setback {
-                reason,
-                message,
-                retry_at: Some(_),
-            } if is_for_people(*reason) => stalled(*reason, message.clone()),
-            Hold::Setback {
-                reason,
-                message,
-                retry_at: Some(_),
-            } => reconciling(*reason, message.clone()),
-            Hold::Free | Hold::Rival(_) | Hold::CrdOutdated => reconciling(
-                *reason,
-                format!("the step now is to {step} for {}", desired.service.name()),
-            ),
+            reconciling: None,
+            stalled: None,
         },
+        Hold::Report => stalled(
+            Reason::Drifted,
+            format!(
+                "somebody changed what was asked for, and onDrift is Report; what would put it right: {step}"
+            ),
+        ),
+        Hold::Setback {
+            reason,
+            message,
+            retry_at,
+        } => {
+            if retry_at.is_none() || is_for_people(*reason) {
+                stalled(*reason, message.clone())
+            } else {
+                reconciling(*reason, message.clone())
+            }
+        }
+        Hold::Free | Hold::Rival(_) | Hold::CrdOutdated => reconciling(
+            step.reason(),
+            format!("the step now is to {step} for {}", desired.service.name()),
+        ),
     }
 }
 
@@ -206,46 +203,51 @@ fn lost(outlook: &Outlook, hold: &Hold, reason: Reason, message: &str) -> Summar
         (
             Outlook::Due { .. },
             Hold::Setback {
+                reason: cause,
                 message: why,
                 retry_at: Some(_),
-                ..
             },
-        ) => Some(format!("{message}; mending it did not work yet: {why}")),
+        ) if !is_for_people(*cause) => {
+            Some(format!("{message}; mending it did not work yet: {why}"))
+        }
         (Outlook::Waiting { .. }, Hold::Free) => Some(message.to_owned()),
         _ => None,
     };
     let ready = Verdict::no(reason, message);
-    match mending {
-        Some(message) => Summary {
+    if let Some(mending) = mending {
+        return Summary {
             ready,
-            reconciling: Some(Why { reason, message }),
+            reconciling: Some(Why {
+                reason,
+                message: mending,
+            }),
             stalled: None,
-        },
-        None => {
-            let why = match (outlook, hold) {
-                (Outlook::Due { step, .. }, Hold::Observe) => {
-                    format!("{message}; the next step would be to {step}")
-                }
-                (Outlook::Due { step, .. }, Hold::Suspended) => {
-                    format!("{message}; left undone while the object is suspended: {step}")
-                }
-                (Outlook::Due { step, .. }, Hold::Report) => {
-                    format!("{message}; onDrift is Report, so this is left to you: {step}")
-                }
-                (Outlook::Due { .. }, Hold::Setback { message: words, .. }) => {
-                    format!("{message}; mending it did not work: {words}")
-                }
-                _ => message.to_owned(),
-            };
-            Summary {
-                ready,
-                reconciling: None,
-                stalled: Some(Why {
-                    reason,
-                    message: why,
-                }),
-            }
+        };
+    }
+    let why = match (outlook, hold) {
+        (Outlook::Due { step, .. }, Hold::Observe) => {
+            format!("{message}; the next step would be to {step}")
         }
+        (Outlook::Due { step, .. }, Hold::Suspended) => {
+            format!("{message}; left undone while the object is suspended: {step}")
+        }
+        (Outlook::Due { step, .. }, Hold::Report) => {
+            format!("{message}; onDrift is Report, so this is left to you: {step}")
+        }
+        (Outlook::Due { .. }, Hold::Setback { message: words, .. }) => {
+            format!("{message}; mending it did not work: {words}")
+        }
+        (Outlook::Person { message: words, .. }, _) if words.contains(message) => words.clone(),
+        (Outlook::Person { message: words, .. }, _) => format!("{message}; {words}"),
+        _ => message.to_owned(),
+    };
+    Summary {
+        ready,
+        reconciling: None,
+        stalled: Some(Why {
+            reason,
+            message: why,
+        }),
     }
 }
 

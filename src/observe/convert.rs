@@ -238,3 +238,6 @@ pub(super) fn health(read: &AvailabilityStatus) -> Health {
 
 const URL_LIMIT: usize = 200;
 const WORD_LIMIT: usize = 60;
+
+#[cfg(test)]
+mod tests;

@@ -197,8 +197,9 @@ impl Schedule {
         } else {
             let backoff = BACKOFF.saturating_mul(1 << slot.failures.min(MAX_DOUBLINGS));
             slot.failures = slot.failures.saturating_add(1);
-            let wait = swept.wait.unwrap_or_default().max(backoff.min(quick));
-            now.after(wait + spread_below(backoff, source.of.spread()))
+            let half = backoff.min(quick) / 2;
+            let wait = swept.wait.unwrap_or_default().max(half);
+            now.after(wait + spread_below(half, source.of.spread()))
         };
         if slot.again {
             due = due.min(started.after(GAP));
@@ -262,3 +263,6 @@ const GAP: Duration = Duration::from_secs(2);
 /// After a first failure, doubled up to the interval of health.
 const BACKOFF: Duration = Duration::from_secs(5);
 const MAX_DOUBLINGS: u32 = 5;
+
+#[cfg(test)]
+mod tests;

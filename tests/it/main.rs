@@ -1,1 +1,8 @@
 //! The one integration test binary: each further one would link the whole kube stack again.
+
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod virtual_time;

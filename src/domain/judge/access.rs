@@ -33,10 +33,7 @@ pub fn judge(case: &Case<'_>) -> Access {
     let service = match case.observed.service.known(case.now) {
         Known::Present(service) => service,
         Known::Absent => {
-            return kept(
-                case,
-                Verdict::unknown(Reason::ServiceNotFound, "the DICOM service does not exist"),
-            );
+            return nothing_to_lose(Reason::ServiceNotFound, "the DICOM service does not exist");
         }
         Known::Refused(denial) => return kept(case, Verdict::refused("the service", denial)),
         Known::Unknown(doubt) => return kept(case, Verdict::doubt("the service", &doubt)),
@@ -45,12 +42,7 @@ pub fn judge(case: &Case<'_>) -> Access {
     let verdict = match &service.encryption {
         Encryption::MicrosoftManaged => {
             let reason = case.memory.applied.as_ref().map_or(Reason::NotApplicable, |_| Reason::CmkRemoved);
-            // Without a customer's key there is nothing to lose access to.
-            return Access {
-                verdict: Verdict::unknown(reason, "the service is on Microsoft-managed keys"),
-                state: KeyAccessState::Unknown,
-                lost_since: None,
-            };
+            return nothing_to_lose(reason, "the service is on Microsoft-managed keys");
         }
         Encryption::Unreadable(text) => Verdict::unknown(
             Reason::EncryptedWithAnotherKey,
@@ -66,6 +58,15 @@ pub fn judge(case: &Case<'_>) -> Access {
         }
     };
     settle(case, service, verdict)
+}
+
+/// Without a service, or a customer's key on it, no alarm makes sense.
+fn nothing_to_lose(reason: Reason, message: &str) -> Access {
+    Access {
+        verdict: Verdict::unknown(reason, message),
+        state: KeyAccessState::Unknown,
+        lost_since: None,
+    }
 }
 
 /// What the links between the service and a key say together: the first bad one, else the first
@@ -114,15 +115,7 @@ fn reader(case: &Case<'_>, service: &Service, url: &KeyUrl, principal: Option<Uu
             "the service has no identity any more, so it cannot read its key",
         );
     }
-    let gone = case
-        .observed
-        .identity
-        .as_ref()
-        .map(|fact| fact.known(case.now));
-    if matches!(
-        (gone, &service.identity),
-        (Some(Known::Absent), Attached::User(_))
-    ) {
+    if is_reader_deleted(case, service) {
         return Verdict::no(
             Reason::IdentityDeleted,
             "the user-assigned identity with which the service reads its key was deleted",
@@ -145,15 +138,35 @@ fn reader(case: &Case<'_>, service: &Service, url: &KeyUrl, principal: Option<Uu
     }
 }
 
+/// Whether the one identity that is attached is the one asked for, and is gone.
+fn is_reader_deleted(case: &Case<'_>, service: &Service) -> bool {
+    let Attached::User(attached) = &service.identity else {
+        return false;
+    };
+    let is_absent = case
+        .observed
+        .identity
+        .as_ref()
+        .is_some_and(|fact| fact.known(case.now) == Known::Absent);
+    let [only] = attached.as_slice() else {
+        return false;
+    };
+    is_absent && case.desired.identity.as_ref() == Some(&only.id)
+}
+
 fn granted(case: &Case<'_>, found: Grant<'_>, principal: Uuid) -> Verdict {
     match found {
         Grant::InForce(assignment) => Verdict::yes(format!("granted at {}", assignment.scope)),
-        Grant::Pending(_, until) if case.memory.is_lost() => Verdict::no(
-            Reason::GrantPending,
-            format!("the role is assigned again and may take until {until:.0} to be in force"),
-        ),
-        Grant::Pending(_, until) => grant::pending(until),
-        Grant::Conditional(assignment) => grant::conditional(assignment),
+        Grant::Pending(assignment, _) if case.memory.is_lost() => {
+            Verdict::no(Reason::GrantPending, grant::pending(case, assignment))
+        }
+        Grant::Pending(assignment, _) => {
+            Verdict::unknown(Reason::GrantPending, grant::pending(case, assignment))
+        }
+        // its effect cannot be told: no evidence of a loss
+        Grant::Conditional(assignment) => {
+            Verdict::unknown(Reason::GrantConditional, grant::conditional(assignment))
+        }
         Grant::Missing => Verdict::no(
             Reason::GrantMissing,
             format!(
@@ -170,9 +183,10 @@ fn settle(case: &Case<'_>, service: &Service, verdict: Verdict) -> Access {
     let was_lost = case.memory.is_lost();
     match verdict {
         Verdict::No { reason, .. } => Access {
-            state: match reason {
-                Reason::GrantPending => KeyAccessState::Recovering,
-                _ => KeyAccessState::Lost,
+            state: if reason == Reason::GrantPending {
+                KeyAccessState::Recovering
+            } else {
+                KeyAccessState::Lost
             },
             lost_since: Some(lost_since(case)),
             verdict,

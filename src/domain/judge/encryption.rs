@@ -30,8 +30,13 @@ enum Relation {
 }
 
 /// Whether a service that another key encrypts has to be left alone: nothing is written to it then.
-pub fn left_alone(case: &Case<'_>, service: &Service, target: &KeyUrl) -> Option<Verdict> {
-    (relation(case, service, target, None) == Relation::Stranger && !case.desired.replace_existing)
+pub fn left_alone(case: &Case<'_>, service: &Service, target: Option<&KeyUrl>) -> Option<Verdict> {
+    let is_stranger = match target {
+        Some(target) => relation(case, service, target, None) == Relation::Stranger,
+        // a version of the key asked for would have been the target
+        None => service.encryption != Encryption::MicrosoftManaged && case.memory.applied.is_none(),
+    };
+    (is_stranger && !case.desired.replace_existing)
         .then(|| {
             Verdict::no(
                 Reason::EncryptedWithAnotherKey,
@@ -104,11 +109,11 @@ pub fn judge(
         }
     };
     let next = principal.map_or(Next::Look, |principal| Next::Step {
-        step: Step::SetKeyUrl {
+        step: Box::new(Step::SetKeyUrl {
             service: case.desired.service.clone(),
             url: target.clone(),
             principal,
-        },
+        }),
         drift,
     });
     Finding { verdict, next }

@@ -7,7 +7,7 @@ use crate::azure::{KeyName, VaultId, VaultRole};
 use crate::crd::{AccessManagement, Reason};
 
 use super::{Case, Finding, Next};
-use crate::domain::fact::{Doubt, Known};
+use crate::domain::fact::{Doubt, Fact, Known};
 use crate::domain::observed::Assignment;
 use crate::domain::step::{Step, assignment_name};
 use crate::domain::verdict::Verdict;
@@ -67,7 +67,7 @@ pub fn find<'facts>(
             assignment.principal == principal && covers(&assignment.scope, vault, key)
         })
         .collect();
-    let read_at = fact.and_then(|fact| fact.at()).unwrap_or(case.now);
+    let read_at = fact.and_then(Fact::at).unwrap_or(case.now);
     choose(case, &covering, read_at)
 }
 
@@ -85,10 +85,14 @@ fn choose<'facts>(
     if let Some(assignment) = oldest {
         // The age is by Azure's clock when it was read; from then on our own clock counts.
         let age = assignment.age.unwrap_or(SignedDuration::ZERO);
-        let in_force_at = read_at - age + case.propagation_wait;
-        return if in_force_at <= case.now {
+        let left = case
+            .propagation_wait
+            .saturating_sub(age)
+            .saturating_sub(case.now.duration_since(read_at));
+        return if left <= SignedDuration::ZERO {
             Grant::InForce(assignment)
         } else {
+            let in_force_at = case.now.checked_add(left).unwrap_or(Timestamp::MAX);
             Grant::Pending(assignment, in_force_at)
         };
     }
@@ -112,34 +116,45 @@ pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
     let key = &case.desired.key;
     match find(case, principal, &key.vault, &key.name) {
         Grant::InForce(assignment) => Finding::good(Verdict::yes(described(assignment))),
-        Grant::Pending(_, until) => Finding {
-            verdict: pending(until),
+        Grant::Pending(assignment, until) => Finding {
+            verdict: Verdict::unknown(Reason::GrantPending, pending(case, assignment)),
             next: Next::Wait { until: Some(until) },
         },
         Grant::Conditional(assignment) if is_same_triple(case, assignment, principal) => {
-            Finding::plain(conditional(assignment))
+            Finding::plain(Verdict::no(
+                Reason::GrantConditional,
+                conditional(assignment),
+            ))
         }
         Grant::Unknown(verdict) => Finding::plain(verdict),
         Grant::Conditional(_) | Grant::Missing => missing(case, principal),
     }
 }
 
-/// Says that a grant may not be in force yet.
-pub fn pending(until: Timestamp) -> Verdict {
-    Verdict::unknown(
-        Reason::GrantPending,
-        format!("the role assignment may take until {until:.0} to be in force everywhere in Azure"),
-    )
+/// Says that a grant may not be in force yet, in Azure's own time: by ours, the moment would be
+/// another one after each read.
+pub fn pending(case: &Case<'_>, assignment: &Assignment) -> String {
+    let until = assignment
+        .created
+        .and_then(|created| created.checked_add(case.propagation_wait).ok());
+    match until {
+        Some(until) => {
+            format!(
+                "the role assignment may take until {until:.0} to be in force everywhere in Azure"
+            )
+        }
+        None => format!(
+            "Azure does not tell when the role assignment {} was made, so it is not known to be in force; make it anew",
+            assignment.id
+        ),
+    }
 }
 
 /// Says that only an assignment with a condition was found.
-pub fn conditional(assignment: &Assignment) -> Verdict {
-    Verdict::no(
-        Reason::GrantConditional,
-        format!(
-            "the role assignment {} carries a condition, whose effect cannot be told from outside; remove the condition, or assign the role without one at another scope",
-            assignment.id
-        ),
+pub fn conditional(assignment: &Assignment) -> String {
+    format!(
+        "the role assignment {} carries a condition, whose effect cannot be told from outside; remove the condition, or assign the role without one at another scope",
+        assignment.id
     )
 }
 
@@ -163,12 +178,12 @@ fn missing(case: &Case<'_>, principal: Uuid) -> Finding {
                 ),
             ),
             next: Next::Step {
-                step: Step::AssignRole {
+                step: Box::new(Step::AssignRole {
                     name: assignment_name(&scope, principal, role),
                     scope,
                     role,
                     principal,
-                },
+                }),
                 drift,
             },
         },

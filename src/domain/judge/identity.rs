@@ -7,7 +7,7 @@ use crate::crd::Reason;
 
 use super::{Case, Finding, Next};
 use crate::domain::fact::Known;
-use crate::domain::observed::{Attached, Service, UserAttached};
+use crate::domain::observed::{Attached, Service, UserAttached, UserIdentity};
 use crate::domain::step::Step;
 use crate::domain::verdict::Verdict;
 
@@ -76,7 +76,7 @@ fn user(case: &Case<'_>, service: &Service, wanted: &IdentityId) -> Finding {
     }
 }
 
-fn unread(known: Option<Known<'_, crate::domain::observed::UserIdentity>>, name: &str) -> Finding {
+fn unread(known: Option<Known<'_, UserIdentity>>, name: &str) -> Finding {
     let what = format!("the identity {name}");
     Finding::plain(match known {
         Some(Known::Refused(denial)) => Verdict::refused(&what, denial),
@@ -122,7 +122,7 @@ fn missing(case: &Case<'_>, service: &Service, wanted: Option<&IdentityId>) -> F
     Finding {
         verdict,
         next: Next::Step {
-            step,
+            step: Box::new(step),
             drift: was_used,
         },
     }

@@ -164,23 +164,29 @@ fn lasting(
 
 fn good(case: &Case<'_>, url: &KeyUrl, version: &KeyVersionFacts) -> String {
     let size = version.size.unwrap_or_default();
-    let mut message = format!("{} with {size} bits, enabled", version.key_type);
-    if let Some(expires) = version.attributes.expires {
-        message.push_str(&format!(", expires at {expires:.0}"));
-    }
+    let expiry = version
+        .attributes
+        .expires
+        .map_or_else(String::new, |at| format!(", expires at {at:.0}"));
     let newest = case
         .observed
         .listing
         .value(case.now)
         .and_then(|versions| newest_usable(versions, case.now))
+        // the list is read less often than the version, and may not have it yet
+        .filter(|listed| listed.attributes.created >= version.attributes.created)
         .map(|listed| case.desired.key.url(&listed.version))
         .filter(|newest| case.desired.key.is_key_of(url) && !newest.is_same(url));
-    if let Some(version) = newest.as_ref().and_then(KeyUrl::version) {
-        message.push_str(&format!(
-            "; the newer version {version} is not used until key.version names it"
-        ));
-    }
-    message
+    let newer = newest
+        .as_ref()
+        .and_then(KeyUrl::version)
+        .map_or_else(String::new, |newer| {
+            format!("; the newer version {newer} is not used until key.version names it")
+        });
+    format!(
+        "{} with {size} bits, enabled{expiry}{newer}",
+        version.key_type
+    )
 }
 
 fn absent(url: &KeyUrl) -> Verdict {

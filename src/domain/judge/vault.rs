@@ -4,7 +4,7 @@ use crate::azure::VaultId;
 use crate::crd::Reason;
 
 use super::{Case, Finding};
-use crate::domain::fact::Known;
+use crate::domain::fact::{Doubt, Known};
 use crate::domain::observed::{Vault, VaultNetwork};
 use crate::domain::verdict::Verdict;
 
@@ -44,7 +44,7 @@ pub fn reachable(case: &Case<'_>, id: &VaultId) -> Verdict {
 
 fn known<'facts>(case: &Case<'facts>, id: &VaultId) -> Known<'facts, Vault> {
     case.observed.vaults.get(id).map_or(
-        Known::Unknown(crate::domain::fact::Doubt {
+        Known::Unknown(Doubt {
             trouble: None,
             last_seen: None,
         }),

@@ -91,6 +91,7 @@ fn vaults(estate: &Estate) -> Vec<Value> {
                             "version": version.name,
                             "type": version.kind,
                             "size": version.size,
+                            "operations": version.operations,
                             "attributes": version.attributes(vault.recovery_level()),
                         })
                     })
@@ -108,7 +109,9 @@ fn vaults(estate: &Estate) -> Vec<Value> {
             "rbac": vault.uses_roles(),
             "firewallClosed": vault.is_closed(),
             "trustedServicesPass": vault.lets_services_pass(),
+            "softDelete": vault.flag("enableSoftDelete").unwrap_or(true),
             "purgeProtection": vault.is_purge_protected(),
+            "tenant": vault.plain.properties.get("tenantId"),
             "keys": keys,
         })
     });
@@ -121,6 +124,7 @@ fn assignments(estate: &Estate, now: Timestamp) -> Vec<Value> {
             "principal": own.principal,
             "role": estate.roles.get(&own.role).map_or(own.role.as_str(), |role| &role.name),
             "scope": own.scope,
+            "created": own.created.to_string(),
             "inEffect": own.is_effective(now),
             "from": own.effective.to_string(),
             "until": own.ends.map(|at| at.to_string()),

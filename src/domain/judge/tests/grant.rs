@@ -1,0 +1,154 @@
+//! The identity may use the key: which assignments count, and from when.
+
+use k8s_openapi::jiff::SignedDuration;
+
+use crate::crd::{AccessManagement, Reason};
+use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
+use crate::domain::fixtures::{
+    Facts, IDENTITY, INTERVAL, NEIGHBOUR, NEW, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, VAULT,
+    absent, assignment, at, foreign_url, present, url, vault_id,
+};
+use crate::domain::observed::{
+    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
+};
+use crate::domain::verdict::{Link, Verdict};
+
+use super::{Row, check, refused};
+
+#[test]
+fn the_grant_says_what_is_missing_pending_conditional_or_not_read() {
+    let onboarding = Facts::fresh()
+        .with(|facts| facts.service().identity = Attached::System { principal: SYSTEM });
+    let rows: [Row; 7] = [
+        (
+            |_| {},
+            Reason::CreatingGrant,
+            "needs the role Key Vault Crypto Service Encryption User",
+        ),
+        (
+            |facts| facts.memory = Facts::settled().memory,
+            Reason::GrantMissing,
+            "may not use the key",
+        ),
+        (
+            |facts| facts.desired.management = AccessManagement::Observe,
+            Reason::GrantMissing,
+            "az role assignment create --assignee-object-id a0000000",
+        ),
+        (
+            |facts| {
+                facts.grants().push(assignment(SYSTEM, VAULT));
+                facts.grants()[1].conditional = true;
+            },
+            Reason::GrantConditional,
+            "remove the condition",
+        ),
+        (
+            |facts| {
+                facts.grants().push(assignment(SYSTEM, VAULT));
+                facts.grants()[1].age = Some(SignedDuration::from_secs(599));
+                facts.grants()[1].created = Some(at(-570));
+            },
+            Reason::GrantPending,
+            "until 2027-01-15T08:00:30Z",
+        ),
+        (
+            |facts| {
+                facts.grants().push(assignment(SYSTEM, VAULT));
+                facts.grants()[1].gives_key_use = None;
+            },
+            Reason::NotRead,
+            "the definition of a custom role",
+        ),
+        (
+            |facts| {
+                facts.observed.assignments.insert(vault_id(), refused());
+            },
+            Reason::NotAuthorised,
+            "ask an owner",
+        ),
+    ];
+    check(Link::Grant, &onboarding, &rows);
+    check(
+        Link::Grant,
+        &Facts::fresh(),
+        &[(|_| {}, Reason::NotApplicable, "nobody to grant")],
+    );
+}
+
+#[test]
+fn a_grant_counts_at_the_key_the_vault_the_group_and_the_subscription_only() {
+    let subscription = "/subscriptions/22222222-2222-2222-2222-222222222222";
+    let group = format!("{subscription}/resourceGroups/SECURITY");
+    for (scope, counts) in [
+        (format!("{VAULT}/keys/dicom-cmk"), true),
+        (VAULT.to_uppercase(), true),
+        (format!("{group}/"), true),
+        (subscription.to_owned(), true),
+        (format!("{VAULT}/keys/dicom-cmk2"), false),
+        (format!("{VAULT}-too"), false),
+        (format!("{subscription}/resourceGroups/secu"), false),
+        (
+            "/providers/Microsoft.Management/managementGroups/root".to_owned(),
+            false,
+        ),
+        ("/".to_owned(), false),
+    ] {
+        let facts = Facts::by_hand().with(|facts| facts.grants()[1].scope.clone_from(&scope));
+        let planned = facts.plan();
+        assert_eq!(planned.verdicts.grant.is_yes(), counts, "{scope}");
+        assert_eq!(planned.assignment.is_some(), counts, "{scope}");
+    }
+}
+
+#[test]
+fn a_grant_to_somebody_else_or_of_a_weaker_role_is_none() {
+    let somebody = Facts::by_hand().with(|facts| facts.grants()[1].principal = NEIGHBOUR);
+    let weaker = Facts::by_hand().with(|facts| facts.grants()[1].gives_key_use = Some(false));
+    for facts in [somebody, weaker] {
+        assert!(facts.plan().verdicts.grant.is_no());
+    }
+}
+
+#[test]
+fn of_two_grants_the_older_counts_and_one_without_a_date_never_does() {
+    let facts = Facts::by_hand().with(|facts| {
+        let mut young = assignment(SYSTEM, &format!("{VAULT}/keys/dicom-cmk"));
+        young.age = Some(SignedDuration::ZERO);
+        facts.grants().push(young);
+    });
+    let planned = facts.plan();
+    assert_eq!(planned.assignment.unwrap().scope, VAULT);
+    let mut undated = Facts::by_hand().with(|facts| {
+        facts.grants()[1].age = None;
+        facts.grants()[1].created = None;
+    });
+    undated.later(SignedDuration::from_hours(1));
+    let verdict = undated.plan().verdicts.grant;
+    assert_eq!(verdict.reason(), Reason::GrantPending);
+    assert!(verdict.message().contains("make it anew"), "{verdict:?}");
+}
+
+#[test]
+fn the_end_of_the_wait_is_told_the_same_at_every_read() {
+    let mut facts = Facts::by_hand().with(|facts| {
+        facts.grants()[1].created = Some(at(-3)); // by Azure's clock, three seconds off ours
+        facts.grants()[1].age = Some(SignedDuration::ZERO);
+    });
+    let first = facts.plan();
+    facts.later(SignedDuration::from_millis(59_500));
+    let second = facts.plan();
+    assert_eq!(first.verdicts.grant, second.verdicts.grant);
+    assert_eq!(
+        (first.recheck, second.recheck),
+        (Some(at(600)), Some(at(600)))
+    );
+}
+
+#[test]
+fn a_date_beyond_reason_is_neither_a_panic_nor_a_grant_in_force() {
+    for (age, in_force) in [(SignedDuration::MIN, false), (SignedDuration::MAX, true)] {
+        let facts = Facts::by_hand().with(|facts| facts.grants()[1].age = Some(age));
+        assert_eq!(facts.plan().verdicts.grant.is_yes(), in_force, "{age:?}");
+    }
+}
