@@ -51,7 +51,7 @@ const FLAWS: [(&str, &str, Flaw); 13] = [
     }),
     ("VaultNotFound", "vaultId", |world| world.vaults.clear()),
     ("ServiceNotFound", "dicomServiceId", |world| {
-        world.services.clear()
+        world.services.clear();
     }),
 ];
 
