@@ -219,7 +219,7 @@ async fn seeded_run() {
 
     rig.pass(Duration::from_mins(30)).await;
     let mark = rig.mark();
-    rig.pass(Duration::from_hours(3)).await;
+    rig.pass(Duration::from_hours(2)).await;
     assert_eq!(unquiet(&rig.since(mark)), Vec::<String>::new());
     assert!(rig.is_ready("radiology"));
 }
