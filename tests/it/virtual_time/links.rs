@@ -254,8 +254,8 @@ pub(crate) fn kube_client(outside: &Outside, gate: &Arc<Gate>) -> kube::Client {
         let (outside, gate) = (outside.clone(), Arc::clone(&gate));
         async move {
             let (parts, body) = request.into_parts();
-            let request = Request::from_parts(parts, body.collect_bytes().await?);
-            kube_exchange(&outside, &gate, request)
+            let whole = Request::from_parts(parts, body.collect_bytes().await?);
+            kube_exchange(&outside, &gate, whole)
                 .await
                 .map_err(|lost| kube::Error::Service(Box::new(lost)))
         }
