@@ -212,7 +212,7 @@ fn is_evidence_of_loss(case: &Case<'_>) -> bool {
         .iter()
         .find(|(id, _)| id.name() == url.vault_name());
     let no_vault = vault.is_some_and(|(_, fact)| match fact.known(case.now) {
-        Known::Present(vault) => !is_open(vault),
+        Known::Present(found) => !is_open(found),
         Known::Absent => true,
         Known::Refused(_) | Known::Unknown(_) => false,
     });
@@ -346,6 +346,7 @@ fn spoil_object(world: &mut World, dice: &mut Dice) {
 }
 
 /// One thing that somebody does to the estate.
+#[expect(clippy::too_many_lines, reason = "a table, one row a mishap")]
 fn spoil(world: &mut World, dice: &mut Dice) {
     let held: Vec<VaultId> = world.vaults.keys().cloned().collect();
     match dice.throw() % 12 {
@@ -354,7 +355,7 @@ fn spoil(world: &mut World, dice: &mut Dice) {
                 Provisioning::Succeeded,
                 Provisioning::Busy("Updating".to_owned()),
                 Provisioning::Failed("Failed".to_owned()),
-            ])
+            ]);
         }
         1 => {
             let user = |name, principal| UserAttached {
@@ -379,7 +380,7 @@ fn spoil(world: &mut World, dice: &mut Dice) {
                 Encryption::CustomerManaged(url("clinic-keys", "sibling-cmk", FIRST)),
                 Encryption::CustomerManaged(url("other-keys", "other-cmk", SECOND)),
                 Encryption::Unreadable("nonsense".to_owned()),
-            ])
+            ]);
         }
         3 => {
             world.health = dice.pick(&[
@@ -389,7 +390,7 @@ fn spoil(world: &mut World, dice: &mut Dice) {
                     state: HealthState::Unavailable,
                     ..healthy()
                 }),
-            ])
+            ]);
         }
         4 => world.grants.clear(),
         5 => world

@@ -217,11 +217,12 @@ fn a_vault_that_does_not_exist_is_told_as_that_and_not_as_a_missing_key() {
 
 #[test]
 fn drift_is_only_told_when_the_object_only_reports() {
-    for spoil in [
-        (|world: &mut World| world.grants.clear()) as fn(&mut World),
+    let spoils: [fn(&mut World); 3] = [
+        |world| world.grants.clear(),
         |world| world.service.identity = Attached::None,
         |world| world.service.encryption = Encryption::MicrosoftManaged,
-    ] {
+    ];
+    for spoil in spoils {
         let mut world = World::settled();
         world.desired.on_drift = OnDrift::Report;
         spoil(&mut world);
