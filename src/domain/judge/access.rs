@@ -33,7 +33,11 @@ pub fn judge(case: &Case<'_>) -> Access {
     let service = match case.observed.service.known(case.now) {
         Known::Present(service) => service,
         Known::Absent => {
-            return nothing_to_lose(Reason::ServiceNotFound, "the DICOM service does not exist");
+            // an outage may answer 404 to everything: an alarm that was raised stays
+            return kept(
+                case,
+                Verdict::unknown(Reason::ServiceNotFound, "the DICOM service does not exist"),
+            );
         }
         Known::Refused(denial) => return kept(case, Verdict::refused("the service", denial)),
         Known::Unknown(doubt) => return kept(case, Verdict::doubt("the service", &doubt)),
