@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod virtual_time;
