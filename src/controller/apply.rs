@@ -1,5 +1,6 @@
 //! Carries out one step: reads the resource afresh, compares it with what was decided on, writes.
 
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use url::Url;
 
@@ -9,9 +10,13 @@ use crate::arm::dicom::body::{self, BodyError, WantedIdentity};
 use crate::arm::dicom::{self, DicomService};
 use crate::arm::error::ArmError;
 use crate::azure::{DicomServiceId, ResourceId};
+use crate::clock::Clock;
 use crate::domain::observed::Service;
 use crate::domain::step::Step;
 use crate::observe::convert;
+
+/// How old the read may be on which the write of a service rests (safety rule I8).
+const OLDEST_READ: SignedDuration = SignedDuration::from_secs(2);
 
 /// A write that Azure accepted.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +33,9 @@ pub enum ApplyError {
     /// The service is not any more as it was when this was decided.
     #[error("the service has changed since this was decided")]
     Changed,
+    /// Azure was so slow that the read before the write is too old to write on.
+    #[error("the service was read more than {} s ago", OLDEST_READ.as_secs())]
+    Slow,
     /// The scope of a role assignment is not an ARM id.
     #[error("the scope {0:?} of the role assignment is not an ARM id")]
     Scope(String),
@@ -44,14 +52,16 @@ pub async fn apply(
     arm: &ArmClient,
     step: &Step,
     decided_on: &Service,
+    clock: &dyn Clock,
 ) -> Result<Accepted, ApplyError> {
     match step {
         Step::EnableIdentity { service, identity } => {
-            let read = unchanged(arm, service, decided_on).await?;
+            let (read, asked_at) = unchanged(arm, service, decided_on).await?;
             let wanted = identity
                 .clone()
                 .map_or(WantedIdentity::SystemAssigned, WantedIdentity::UserAssigned);
             let sent = body::identity_patch(&read.raw, &wanted)?;
+            require_fresh(asked_at, clock)?;
             Ok(accepted(
                 arm.send(dicom::patch_identity(service, sent)).await?,
             ))
@@ -78,7 +88,7 @@ pub async fn apply(
             url,
             principal: _,
         } => {
-            let read = unchanged(arm, service, decided_on).await?;
+            let (read, asked_at) = unchanged(arm, service, decided_on).await?;
             let location = match read.location {
                 Some(_) => None,
                 None => {
@@ -89,22 +99,32 @@ pub async fn apply(
                 }
             };
             let sent = body::put_body(&read.raw, location.as_deref(), url)?;
+            require_fresh(asked_at, clock)?;
             Ok(accepted(arm.send(dicom::put(service, sent)).await?))
         }
     }
 }
 
-/// Reads the service right before it is written: nobody else may have come between.
+/// Reads the service right before it is written, and tells when it was asked for: nobody else may
+/// have come between.
 async fn unchanged(
     arm: &ArmClient,
     service: &DicomServiceId,
     decided_on: &Service,
-) -> Result<DicomService, ApplyError> {
-    let read = arm.send(dicom::get(service).urgent()).await?.value;
-    if convert::service(&read).is_ok_and(|found| found == *decided_on) {
-        Ok(read)
+) -> Result<(DicomService, Timestamp), ApplyError> {
+    let answer = arm.send(dicom::get(service).urgent()).await?;
+    if convert::service(&answer.value).is_ok_and(|found| found == *decided_on) {
+        Ok((answer.value, answer.asked_at))
     } else {
         Err(ApplyError::Changed)
+    }
+}
+
+fn require_fresh(asked_at: Timestamp, clock: &dyn Clock) -> Result<(), ApplyError> {
+    if clock.now().duration_since(asked_at) <= OLDEST_READ {
+        Ok(())
+    } else {
+        Err(ApplyError::Slow)
     }
 }
 

@@ -234,7 +234,7 @@ impl Pass<'_> {
         self.context
             .states
             .change(self.uid, |state| state.wrote_at = Some(now));
-        match apply(&arm, step, service).await {
+        match apply(&arm, step, service, &*self.context.parts.clock).await {
             Ok(accepted) => {
                 tracing::info!(%step, %correlation, "Azure accepted the write");
                 self.context.states.change(self.uid, |state| {

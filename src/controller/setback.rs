@@ -38,6 +38,12 @@ pub fn of_error(step: &Step, error: &ApplyError, attempt: Attempt<'_>) -> Setbac
             Some(SignedDuration::from_secs(1)),
             "the service changed between reading and writing; it is read again".to_owned(),
         ),
+        ApplyError::Slow => (
+            Reason::AzureUnreachable,
+            None,
+            "Azure answers too slowly: what was read is too old to write on; it is read again"
+                .to_owned(),
+        ),
         ApplyError::Scope(_) | ApplyError::Body(_) => {
             (Reason::WriteRefused, None, error_chain(error))
         }

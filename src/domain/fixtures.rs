@@ -297,9 +297,15 @@ impl Facts {
         } = &mut self.observed;
         stamp(tenant, now);
         stamp(service, now);
-        identity.iter_mut().for_each(|fact| stamp(fact, now));
-        vaults.values_mut().for_each(|fact| stamp(fact, now));
-        versions.values_mut().for_each(|fact| stamp(fact, now));
+        for fact in identity.iter_mut() {
+            stamp(fact, now);
+        }
+        for fact in vaults.values_mut() {
+            stamp(fact, now);
+        }
+        for fact in versions.values_mut() {
+            stamp(fact, now);
+        }
         stamp(listing, now);
         stamp(health, now);
         for fact in assignments.values_mut() {

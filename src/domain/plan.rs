@@ -111,32 +111,28 @@ pub fn plan(
         now,
     };
     let access = access::judge(&case);
-    let service = match observed.service.known(now) {
-        Known::Present(service) => service,
-        Known::Absent => return without_service(&case, standing, access, &service_absent(desired)),
-        Known::Refused(denial) => {
-            return without_service(
-                &case,
-                standing,
-                access,
-                &Verdict::refused("the service", denial),
-            );
-        }
-        Known::Unknown(doubt) => {
-            return without_service(
-                &case,
-                standing,
-                access,
-                &Verdict::doubt("the service", &doubt),
-            );
-        }
+    let missing = match observed.service.known(now) {
+        Known::Present(service) => return with_service(&case, standing, access, service),
+        Known::Absent => service_absent(desired),
+        Known::Refused(denial) => Verdict::refused("the service", denial),
+        Known::Unknown(doubt) => Verdict::doubt("the service", &doubt),
     };
-    let chosen = target(&case);
-    let findings = findings(&case, service, &chosen);
-    let outlook = ladder(&case, service, &chosen, &findings);
-    let principal = identity::principal(&case, service);
+    without_service(&case, standing, access, &missing)
+}
+
+fn with_service(case: &Case<'_>, standing: &Standing, access: Access, service: &Service) -> Plan {
+    let &Case {
+        desired,
+        memory,
+        now,
+        ..
+    } = case;
+    let chosen = target(case);
+    let findings = findings(case, service, &chosen);
+    let outlook = ladder(case, service, &chosen, &findings);
+    let principal = identity::principal(case, service);
     let assignment = principal.and_then(|principal| {
-        grant::find(&case, principal, &desired.key.vault, &desired.key.name)
+        grant::find(case, principal, &desired.key.vault, &desired.key.name)
             .assignment()
             .cloned()
     });
@@ -148,7 +144,7 @@ pub fn plan(
     let unrecorded = url.clone().filter(|url| !memory.versions.contains(url));
     let is_applied = in_use.is_some() && findings.encryption.verdict.is_yes();
     let verdicts = findings.into_verdicts(access.verdict.clone());
-    let held = rollup::hold(desired, standing, &outlook, now, &fingerprint(&case));
+    let held = rollup::hold(desired, standing, &outlook, now, &fingerprint(case));
     let mut plan = Plan {
         summary: rollup::summarise(desired, &outlook, &held, &access),
         step: None,
@@ -174,7 +170,7 @@ pub fn plan(
         if matches!(*step, Step::SetKeyUrl { .. }) {
             let replaced = service.encryption.url().cloned();
             plan.record = plan.record.or_else(|| {
-                replaced.filter(|url| url.version().is_some() && !memory.versions.contains(url))
+                replaced.filter(|old| old.version().is_some() && !memory.versions.contains(old))
             });
             plan.step = plan.record.is_none().then_some(*step);
         } else {

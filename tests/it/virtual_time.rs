@@ -7,6 +7,19 @@
 //! socket. The calls draw ids at random (kube's backoff does, too), so a run repeats what happened
 //! to the operator, not every byte that it sent.
 
+#![expect(
+    clippy::absolute_paths,
+    clippy::needless_pass_by_value,
+    clippy::or_fun_call,
+    clippy::shadow_unrelated,
+    clippy::significant_drop_tightening,
+    clippy::string_slice,
+    clippy::struct_field_names,
+    clippy::wildcard_enum_match_arm,
+    unused_qualifications,
+    reason = "style lints of production code; a test that breaks by one of them only fails"
+)]
+
 mod crash;
 mod estate;
 mod faults;

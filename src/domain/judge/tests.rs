@@ -1,16 +1,12 @@
 //! Each link by itself: every reason, and the remedy that its message names.
 
-use k8s_openapi::jiff::SignedDuration;
-
-use crate::crd::{AccessManagement, Reason};
+use crate::crd::Reason;
 use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
 use crate::domain::fixtures::{
-    Facts, IDENTITY, INTERVAL, NEIGHBOUR, NEW, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, VAULT,
-    absent, assignment, at, foreign_url, listed, present, url, value, vault_id,
+    Facts, IDENTITY, INTERVAL, NEIGHBOUR, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, absent, at,
+    listed, present, url, value, vault_id,
 };
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
+use crate::domain::observed::{Attached, UserAttached, VaultNetwork};
 use crate::domain::verdict::{Link, Verdict};
 
 mod encryption;
@@ -109,6 +105,7 @@ fn a_vault_open_to_all_or_to_trusted_services_is_good() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a flaw")]
 fn a_key_that_cannot_be_used_is_told_with_the_remedy_and_nothing_is_written() {
     let rows: [Row; 12] = [
         (
@@ -346,7 +343,7 @@ fn an_unknown_tenant_is_doubt_about_the_vault() {
         (None, Reason::NotRead)
     );
     assert!(!planned.summary.ready.is_no(), "doubt became an alarm");
-    let foreign = Facts::fresh().with(|facts| facts.observed.tenant = present(NEIGHBOUR));
+    let foreign = Facts::fresh().with(|seen| seen.observed.tenant = present(NEIGHBOUR));
     let message = foreign.plan().verdicts.vault.message().to_owned();
     assert!(message.contains(&TENANT.to_string()) && message.contains(&NEIGHBOUR.to_string()));
 }

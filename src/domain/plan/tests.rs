@@ -5,17 +5,14 @@ use k8s_openapi::jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::azure::{DicomServiceId, KeyUrl};
-use crate::crd::{AccessManagement, AssignmentScope, KeyAccessState, Mode, OnDrift, Reason};
+use crate::crd::{AssignmentScope, KeyAccessState, OnDrift, Reason};
 use crate::domain::fixtures::{
     Facts, IDENTITY, NEW, OLD, OTHER_IDENTITY, SYSTEM, USER, VAULT, WAIT, World, absent,
-    assignment, at, attributes, foreign_url, identity_id, key_version, listed, other_vault_id,
-    present, url, value, vault,
+    assignment, at, foreign_url, identity_id, key_version, listed, other_vault_id, present, url,
+    value, vault,
 };
-use crate::domain::memory::Applied;
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
-use crate::domain::plan::{Plan, Setback};
+use crate::domain::observed::{Attached, Encryption, HealthState, UserAttached};
+use crate::domain::plan::Plan;
 use crate::domain::step::{Step, assignment_name};
 
 mod holds;
@@ -292,7 +289,7 @@ fn another_identity_is_a_conflict_and_nothing_is_written() {
         (&system, Attached::Both),
         (&user, Attached::System { principal: SYSTEM }),
         (&user, Attached::User(vec![other.clone()])),
-        (&user, Attached::User(vec![ours, other.clone()])),
+        (&user, Attached::User(vec![ours, other])),
         (&user, Attached::Both),
     ] {
         let facts = facts

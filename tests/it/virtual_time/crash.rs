@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::estate::{clinic, object};
 use super::links::Moment;
 use super::rig::{Rig, Settings};
-use super::trace::Entry;
+use super::trace::{AzureCall, Entry};
 
 const FIVE_MINUTES: Duration = Duration::from_mins(5);
 
@@ -42,14 +42,14 @@ fn without_times(value: &mut Value) {
 /// How many writes of each kind took effect: identity, grants made, keys set.
 fn effects(rig: &Rig) -> [usize; 3] {
     let entries = rig.since(0);
-    let count = |wanted: fn(&super::trace::AzureCall) -> bool| {
+    let count = |wanted: fn(&AzureCall) -> bool| {
         let writes = entries.iter().filter_map(Entry::azure);
         let writes = writes.filter(|call| call.is_write() && wanted(call));
         writes.count()
     };
     [
         count(|call| call.method == "PATCH"),
-        count(|call| call.is_of_assignment()),
+        count(AzureCall::is_of_assignment),
         count(|call| call.is_of_service() && call.method == "PUT"),
     ]
 }

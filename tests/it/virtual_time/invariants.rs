@@ -24,9 +24,9 @@ const FRESHNESS: SignedDuration = SignedDuration::from_secs(60);
 /// Everything that breaks a safety rule, in words.
 pub(crate) fn violations(trace: &[Entry], propagation_wait: SignedDuration) -> Vec<String> {
     let mut broken = Vec::new();
-    for (place, entry) in trace.iter().enumerate() {
+    for (index, entry) in trace.iter().enumerate() {
         let Some(call) = entry.azure() else { continue };
-        let at = Place { trace, place, call };
+        let at = Place { trace, index, call };
         let mut found = confinement(call);
         found.extend(never_taken_away(call));
         if call.is_write() && call.is_of_service() {
@@ -48,15 +48,15 @@ pub(crate) fn violations(trace: &[Entry], propagation_wait: SignedDuration) -> V
 /// A call, and what happened before it.
 pub(super) struct Place<'trace> {
     trace: &'trace [Entry],
-    place: usize,
+    index: usize,
     call: &'trace AzureCall,
 }
 
 impl<'trace> Place<'trace> {
     /// What was true at some moment of the last minute, the latest first.
     fn truths(&self) -> Vec<&'trace Truth> {
-        let oldest = self.trace[self.place].at - FRESHNESS;
-        let before = self.trace[..self.place].iter().rev();
+        let oldest = self.trace[self.index].at - FRESHNESS;
+        let before = self.trace[..self.index].iter().rev();
         let changes =
             before
                 .take_while(|entry| entry.at >= oldest)
@@ -74,7 +74,7 @@ impl<'trace> Place<'trace> {
     /// The latest direct read of the resource that this call writes.
     fn last_read(&self) -> Option<&'trace Entry> {
         let path = self.call.path();
-        self.trace[..self.place].iter().rev().find(|entry| {
+        self.trace[..self.index].iter().rev().find(|entry| {
             entry.azure().is_some_and(|read| {
                 read.method == Method::GET && read.status == Some(200) && read.path() == path
             })

@@ -29,7 +29,7 @@ const AZURE_LATENCY: Duration = Duration::from_millis(20);
 const KUBE_LATENCY: Duration = Duration::from_millis(5);
 
 /// As long as the operator's own HTTP client would wait.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The world outside of the operator. It outlives every crash.
 #[derive(Clone, Debug)]
@@ -254,8 +254,8 @@ pub(crate) fn kube_client(outside: &Outside, gate: &Arc<Gate>) -> kube::Client {
         let (outside, gate) = (outside.clone(), Arc::clone(&gate));
         async move {
             let (parts, body) = request.into_parts();
-            let request = Request::from_parts(parts, body.collect_bytes().await?);
-            kube_exchange(&outside, &gate, request)
+            let whole = Request::from_parts(parts, body.collect_bytes().await?);
+            kube_exchange(&outside, &gate, whole)
                 .await
                 .map_err(|lost| kube::Error::Service(Box::new(lost)))
         }

@@ -218,13 +218,14 @@ async fn a_key_that_somebody_removed_from_the_service_is_set_again_or_told_as_as
     assert_eq!(rig.writes(0), ["PUT dicomservices/radiology"]);
     rig.assert_safe();
 
-    let rig = settled(json!({ "onDrift": "Report" })).await;
-    rig.change("service radiology key removed");
-    rig.until_condition("radiology", "Stalled=True/Drifted", A_SWEEP)
+    let reported = settled(json!({ "onDrift": "Report" })).await;
+    reported.change("service radiology key removed");
+    reported
+        .until_condition("radiology", "Stalled=True/Drifted", A_SWEEP)
         .await;
-    rig.pass(Duration::from_mins(30)).await;
-    assert_eq!(rig.writes(0), Vec::<String>::new());
-    rig.assert_safe();
+    reported.pass(Duration::from_mins(30)).await;
+    assert_eq!(reported.writes(0), Vec::<String>::new());
+    reported.assert_safe();
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,9 +277,8 @@ async fn an_alarm_survives_a_restart_and_its_time_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operation_that_fails_is_told_in_azures_words_and_not_tried_until_something_changes() {
-    let rig = Rig::new(clinic(), Settings::brisk());
+    let mut rig = Rig::new(clinic(), Settings::brisk());
     rig.change("service radiology operation-fails");
-    let mut rig = rig;
     rig.start();
     rig.create(&object("radiology"));
     rig.until_condition("radiology", "Stalled=True/OperationFailed", HALF_AN_HOUR)

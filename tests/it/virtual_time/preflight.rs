@@ -51,7 +51,7 @@ const FLAWS: [(&str, &str, Flaw); 13] = [
     }),
     ("VaultNotFound", "vaultId", |world| world.vaults.clear()),
     ("ServiceNotFound", "dicomServiceId", |world| {
-        world.services.clear()
+        world.services.clear();
     }),
 ];
 
@@ -68,7 +68,7 @@ async fn each_flaw_of_the_estate_has_its_reason_and_remedy_and_causes_no_write()
         let told = rig.condition("radiology", "Stalled").unwrap();
         let message = told["message"].as_str().unwrap();
         assert!(message.contains(remedy), "{reason}: {message}");
-        rig.pass(Duration::from_mins(30)).await;
+        rig.pass(Duration::from_mins(10)).await;
         assert_eq!(rig.writes(0), Vec::<String>::new(), "{reason}");
         rig.assert_safe();
     }
@@ -92,7 +92,7 @@ async fn a_version_that_is_named_is_refused_for_its_own_reason() {
         let stalled = format!("Stalled=True/{reason}");
         rig.until_condition("radiology", &stalled, FIVE_MINUTES)
             .await;
-        rig.pass(Duration::from_mins(30)).await;
+        rig.pass(Duration::from_mins(10)).await;
         assert_eq!(rig.writes(0), Vec::<String>::new(), "{reason}");
     }
 }
@@ -110,7 +110,7 @@ async fn a_key_or_an_identity_that_never_existed_is_named() {
         let stalled = format!("Stalled=True/{reason}");
         rig.until_condition("radiology", &stalled, FIVE_MINUTES)
             .await;
-        rig.pass(Duration::from_mins(30)).await;
+        rig.pass(Duration::from_mins(10)).await;
         assert_eq!(rig.writes(0), Vec::<String>::new(), "{reason}");
     }
 }
@@ -136,7 +136,7 @@ async fn a_service_with_another_identity_is_left_alone() {
     let stalled = "Stalled=True/IdentityConflict";
     rig.until_condition("radiology", stalled, FIVE_MINUTES)
         .await;
-    rig.pass(Duration::from_mins(30)).await;
+    rig.pass(Duration::from_mins(10)).await;
     assert_eq!(rig.writes(0), Vec::<String>::new());
 }
 

@@ -138,11 +138,10 @@ async fn of_two_objects_for_one_service_the_older_acts_and_its_deletion_wakes_th
 
 #[tokio::test(start_paused = true)]
 async fn a_malformed_object_leaves_the_others_alone() {
-    let rig = Rig::new(clinic(), Settings::brisk());
+    let mut rig = Rig::new(clinic(), Settings::brisk());
     let mut malformed = object("malformed");
     malformed["spec"] = json!({ "dicomServiceId": 7, "identity": [], "key": "none" });
     rig.create(&malformed);
-    let mut rig = rig;
     rig.start();
     rig.create(&object("radiology"));
     rig.until_ready("radiology", FIVE_MINUTES).await;
@@ -151,13 +150,12 @@ async fn a_malformed_object_leaves_the_others_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn an_older_crd_stops_all_writes_until_it_is_updated() {
-    let rig = Rig::new(clinic(), Settings::brisk());
+    let mut rig = Rig::new(clinic(), Settings::brisk());
     rig.outside
         .kube
         .lock()
         .unwrap()
         .prune_status_field("keyVersions");
-    let mut rig = rig;
     rig.start();
     rig.create(&object("radiology"));
     rig.until_condition("radiology", "Stalled=True/CrdOutdated", FIVE_MINUTES)

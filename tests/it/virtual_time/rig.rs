@@ -5,9 +5,8 @@ mod watching;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use azure_simulator::azure::{self, Azure, Change, FaultAnswer, FaultRule, Reply, World};
+use azure_simulator::azure::{self, Azure, Change, FaultAnswer, FaultRule, World};
 use azure_simulator::kube_api::{Kind, KubeApi};
-use bytes::Bytes;
 use dicomenc::admin::Readiness;
 use dicomenc::arm::budget::{Budgets, CredentialId, Limits};
 use dicomenc::arm::client::{ArmClient, ArmSettings};
@@ -51,7 +50,7 @@ impl Default for Settings {
             azure: azure::Settings::default(),
             propagation_wait: SignedDuration::from_mins(10),
             intervals: Intervals {
-                health: SignedDuration::from_secs(60),
+                health: SignedDuration::from_mins(1),
                 configuration: SignedDuration::from_mins(5),
             },
         }
@@ -184,7 +183,7 @@ impl Rig {
             transport: link,
             budgets: Arc::new(Mutex::new(Budgets::new(Limits::default()))),
             clock: Arc::clone(&clock),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             instance: Uuid::new_v4(),
             observer: Arc::new(|_| ()),
         });
@@ -271,32 +270,7 @@ impl Rig {
         azure.apply(change, now).unwrap();
     }
 
-    /// A resource as an owner would read it: not entered, not faulted before the operator starts.
-    pub(crate) fn document(&self, id: &str) -> Value {
-        let ask = |request: http::Request<Bytes>| {
-            let mut azure = self.outside.azure.lock().unwrap();
-            match azure.handle(&request, self.now()) {
-                Reply::Answer(answer) => serde_json::from_slice(answer.body()).unwrap(),
-                other => panic!("no answer: {other:?}"),
-            }
-        };
-        let tenant = &self.outside.tenant;
-        let form =
-            "client_id=owner&client_secret=x&scope=https%3A%2F%2Fmanagement.azure.com%2F.default";
-        let url = format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token");
-        let login = http::Request::post(url)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Bytes::from(form));
-        let token: Value = ask(login.unwrap());
-        let token = token["access_token"].as_str().unwrap().to_owned();
-        let url = format!("https://management.azure.com{id}?api-version=2024-03-31");
-        let read = http::Request::get(url)
-            .header("authorization", format!("Bearer {token}"))
-            .body(Bytes::new());
-        ask(read.unwrap())
-    }
-
-    /// Every call to ARM whose URL contains this gets this answer, until [`Self::heal`].
+    /// Every call whose URL contains this gets this answer, until [`Self::heal`].
     pub(crate) fn fault(&self, path: &str, answer: FaultAnswer) {
         let words = format!("from now on {path} gets {answer:?}");
         let rule = FaultRule {

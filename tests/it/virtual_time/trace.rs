@@ -131,8 +131,9 @@ impl AzureCall {
     /// The path of the URL, in lower case, without the query.
     pub(crate) fn path(&self) -> String {
         let place = self.url.split_once("://").map_or("", |(_, place)| place);
-        let path = place.find('/').map_or("", |from| &place[from..]);
-        path.split('?').next().unwrap_or_default().to_lowercase()
+        let path = place.split_once('/').map_or("", |(_, path)| path);
+        let path = path.split('?').next().unwrap_or_default();
+        format!("/{}", path.to_lowercase())
     }
 
     /// Whether it is about a DICOM service itself.
@@ -162,7 +163,8 @@ impl KubeCall {
 
 impl fmt::Display for Entry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |status: Option<u16>| status.map_or("-".to_owned(), |own| own.to_string());
+        let shown =
+            |status: Option<u16>| status.map_or_else(|| "-".to_owned(), |own| own.to_string());
         match &self.what {
             What::Azure(call) => {
                 let status = shown(call.status);

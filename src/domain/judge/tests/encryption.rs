@@ -1,20 +1,12 @@
 //! The service uses the key asked for, or why it does not.
 
-use k8s_openapi::jiff::SignedDuration;
-
 use crate::azure::KeyUrl;
-use crate::crd::{AccessManagement, Reason};
-use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
-use crate::domain::fixtures::{
-    Facts, IDENTITY, INTERVAL, NEIGHBOUR, NEW, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, VAULT,
-    absent, assignment, at, foreign_url, present, url, vault_id,
-};
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
-use crate::domain::verdict::{Link, Verdict};
+use crate::crd::Reason;
+use crate::domain::fixtures::{Facts, NEIGHBOUR, NEW, OLD, foreign_url, present, url};
+use crate::domain::observed::{Encryption, HealthState, Provisioning};
+use crate::domain::verdict::Link;
 
-use super::{Row, check, refused};
+use super::{Row, check};
 
 #[test]
 fn the_encryption_says_which_key_is_in_use_and_why_it_is_not_the_one_asked_for() {

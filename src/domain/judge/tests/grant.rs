@@ -3,15 +3,9 @@
 use k8s_openapi::jiff::SignedDuration;
 
 use crate::crd::{AccessManagement, Reason};
-use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
-use crate::domain::fixtures::{
-    Facts, IDENTITY, INTERVAL, NEIGHBOUR, NEW, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, VAULT,
-    absent, assignment, at, foreign_url, present, url, vault_id,
-};
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
-use crate::domain::verdict::{Link, Verdict};
+use crate::domain::fixtures::{Facts, NEIGHBOUR, SYSTEM, VAULT, assignment, at, vault_id};
+use crate::domain::observed::Attached;
+use crate::domain::verdict::Link;
 
 use super::{Row, check, refused};
 
@@ -119,9 +113,9 @@ fn of_two_grants_the_older_counts_and_one_without_a_date_never_does() {
     });
     let planned = facts.plan();
     assert_eq!(planned.assignment.unwrap().scope, VAULT);
-    let mut undated = Facts::by_hand().with(|facts| {
-        facts.grants()[1].age = None;
-        facts.grants()[1].created = None;
+    let mut undated = Facts::by_hand().with(|seen| {
+        seen.grants()[1].age = None;
+        seen.grants()[1].created = None;
     });
     undated.later(SignedDuration::from_hours(1));
     let verdict = undated.plan().verdicts.grant;

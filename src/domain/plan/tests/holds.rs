@@ -2,21 +2,13 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use crate::azure::KeyUrl;
-use crate::crd::{AccessManagement, AssignmentScope, KeyAccessState, Mode, OnDrift, Reason};
-use crate::domain::fixtures::{
-    Facts, IDENTITY, NEW, OLD, OTHER_IDENTITY, SYSTEM, USER, VAULT, WAIT, World, absent,
-    assignment, at, attributes, foreign_url, identity_id, key_version, listed, other_vault_id,
-    present, url, value, vault,
-};
-use crate::domain::memory::Applied;
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
+use crate::crd::{AccessManagement, KeyAccessState, Mode, OnDrift, Reason};
+use crate::domain::fixtures::{Facts, SYSTEM, World, at};
+use crate::domain::observed::{Attached, Encryption, Provisioning, VaultNetwork};
 use crate::domain::plan::{Setback, fingerprint};
-use crate::domain::step::{Step, assignment_name};
+use crate::domain::step::Step;
 
-use super::{reconciling, set_key, stalled};
+use super::{reconciling, stalled};
 
 #[test]
 fn on_drift_report_tells_and_does_not_write() {

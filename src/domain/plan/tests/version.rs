@@ -2,21 +2,15 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use crate::azure::KeyUrl;
-use crate::crd::{AccessManagement, AssignmentScope, KeyAccessState, Mode, OnDrift, Reason};
+use crate::crd::Reason;
 use crate::domain::fixtures::{
-    Facts, IDENTITY, NEW, OLD, OTHER_IDENTITY, SYSTEM, USER, VAULT, WAIT, World, absent,
-    assignment, at, attributes, foreign_url, identity_id, key_version, listed, other_vault_id,
-    present, url, value, vault,
+    Facts, NEW, OLD, SYSTEM, World, at, attributes, foreign_url, listed, other_vault_id, present,
+    url,
 };
 use crate::domain::memory::Applied;
-use crate::domain::observed::{
-    Attached, Encryption, HealthState, Provisioning, UserAttached, VaultNetwork,
-};
-use crate::domain::plan::{Plan, Setback};
-use crate::domain::step::{Step, assignment_name};
+use crate::domain::observed::Encryption;
 
-use super::{reconciling, set_key, stalled};
+use super::{set_key, stalled};
 
 #[test]
 fn the_version_is_chosen_once_and_a_newer_one_only_told() {

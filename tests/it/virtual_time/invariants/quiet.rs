@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::virtual_time::trace::Entry;
+use crate::virtual_time::trace::{AzureCall, Entry};
 
 /// How often `verifiedAt` may be rewritten.
 const VERIFIED_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -15,7 +15,7 @@ pub(crate) fn unquiet(trace: &[Entry]) -> Vec<String> {
     let mut broken = Vec::new();
     let mut last: BTreeMap<String, (Timestamp, Value)> = BTreeMap::new();
     for entry in trace {
-        if entry.azure().is_some_and(|call| call.is_write()) {
+        if entry.azure().is_some_and(AzureCall::is_write) {
             broken.push(format!("I20 a write to Azure: {entry}"));
         }
         let Some(call) = entry.kube().filter(|call| call.is_write()) else {

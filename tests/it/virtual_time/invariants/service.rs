@@ -5,7 +5,7 @@ use k8s_openapi::jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::{Place, truth};
-use crate::virtual_time::trace::Truth;
+use crate::virtual_time::trace::{AzureCall, Truth, What};
 
 const CMK: &str = "/properties/encryption/customerManagedKeyEncryption/keyEncryptionKeyUrl";
 
@@ -32,12 +32,12 @@ const READ_ONLY: [&str; 13] = [
 /// The rules broken by a write to a service.
 pub(super) fn check(at: &Place<'_>, propagation_wait: SignedDuration) -> Vec<String> {
     let (call, path) = (at.call, at.call.path());
-    let now = at.trace[at.place].at;
+    let now = at.trace[at.index].at;
     let mut broken = Vec::new();
-    let Some(truth) = &call.truth else {
+    let Some(now_true) = &call.truth else {
         return vec!["a write without its truth".to_owned()];
     };
-    if !truth::is_idle(truth, &path) {
+    if !truth::is_idle(now_true, &path) {
         broken.push("I9 a write while an operation runs".to_owned());
     }
     let Some(read) = at.last_read() else {
@@ -91,11 +91,7 @@ fn remembers(object: &Value, url: Option<&str>) -> bool {
 }
 
 /// I6: nothing of the identity that was read is missing in what is sent.
-fn identity_grows(
-    read: &Value,
-    sent: &Value,
-    call: &crate::virtual_time::trace::AzureCall,
-) -> Vec<String> {
+fn identity_grows(read: &Value, sent: &Value, call: &AzureCall) -> Vec<String> {
     let broken = || vec!["I6 an identity is taken away".to_owned()];
     if call.method == Method::PATCH && sent.is_null() {
         return Vec::new();
@@ -118,8 +114,8 @@ fn identity_grows(
         let attached = attached.filter(|(_, value)| value.is_object());
         attached.map(|(id, _)| id.to_lowercase()).collect()
     };
-    let kept = ids(sent);
-    if ids(read).iter().any(|id| !kept.contains(id)) {
+    let attached = ids(sent);
+    if ids(read).iter().any(|id| !attached.contains(id)) {
         return broken();
     }
     Vec::new()
@@ -197,14 +193,14 @@ pub(super) fn one_writer(at: &Place<'_>) -> Vec<String> {
         acting.any(|object| asks_for(&object["spec"], call, &path))
     };
     // an edit of the object counts at once: it is read again before each write
-    let oldest = at.trace[at.place].at - READ_BEFORE_WRITE;
-    let place = at.trace[..at.place]
+    let oldest = at.trace[at.index].at - READ_BEFORE_WRITE;
+    let place = at.trace[..at.index]
         .iter()
         .rposition(|entry| entry.at < oldest);
-    let recent = &at.trace[place.unwrap_or_default()..=at.place];
+    let recent = &at.trace[place.unwrap_or_default()..=at.index];
     let changes = recent.iter().filter_map(|entry| match &entry.what {
-        super::What::Changed(_, truth) => Some(truth),
-        super::What::Azure(_) | super::What::Kube(_) => None,
+        What::Changed(_, truth) => Some(truth),
+        What::Azure(_) | What::Kube(_) => None,
     });
     if call.truth.iter().chain(changes).any(fits) {
         return Vec::new();
@@ -212,7 +208,7 @@ pub(super) fn one_writer(at: &Place<'_>) -> Vec<String> {
     vec!["I12 a write that no acting object asks for".to_owned()]
 }
 
-fn asks_for(spec: &Value, call: &crate::virtual_time::trace::AzureCall, path: &str) -> bool {
+fn asks_for(spec: &Value, call: &AzureCall, path: &str) -> bool {
     if spec["suspend"] == true {
         return false;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{busiest_minute, unquiet, violations};
@@ -39,10 +39,7 @@ fn azure_call(entry: &mut Entry) -> Option<&mut AzureCall> {
 }
 
 /// The call of this kind.
-fn written<'trace>(
-    trace: &'trace mut [Entry],
-    wanted: impl Fn(&AzureCall) -> bool,
-) -> &'trace mut AzureCall {
+fn written(trace: &mut [Entry], wanted: impl Fn(&AzureCall) -> bool) -> &mut AzureCall {
     let mut calls = trace.iter_mut().filter_map(azure_call);
     calls.find(|call| call.is_write() && wanted(call)).unwrap()
 }
@@ -186,7 +183,7 @@ async fn each_careless_write_to_a_service_is_caught() {
             ("I8", "the read is three seconds old", |trace| {
                 let place = trace
                     .iter()
-                    .rposition(|entry| entry.azure().is_some_and(|call| call.is_write()));
+                    .rposition(|entry| entry.azure().is_some_and(AzureCall::is_write));
                 for entry in &mut trace[..place.unwrap()] {
                     entry.at -= SignedDuration::from_secs(3);
                 }
@@ -255,7 +252,7 @@ async fn each_write_on_nobodys_behalf_is_caught() {
             ("I4", "a version is forgotten", |trace| {
                 let patch = json!({ "metadata": { "uid": "u" }, "status": { "keyVersions": [{ "url": "a" }] } });
                 for body in [patch, json!({ "metadata": { "uid": "u" }, "status": {} })] {
-                    let entry = status_patch(trace[0].clone(), body);
+                    let entry = status_patch(trace[0].at, body);
                     trace.push(entry);
                 }
             }),
@@ -295,7 +292,7 @@ async fn each_write_on_nobodys_behalf_is_caught() {
     );
 }
 
-fn status_patch(like: Entry, body: Value) -> Entry {
+fn status_patch(at: Timestamp, body: Value) -> Entry {
     let call = KubeCall {
         method: Method::PATCH,
         path: "/x/dicomencryptions/radiology/status".to_owned(),
@@ -303,8 +300,8 @@ fn status_patch(like: Entry, body: Value) -> Entry {
         status: Some(200),
     };
     Entry {
+        at,
         what: What::Kube(call),
-        ..like
     }
 }
 
@@ -319,7 +316,7 @@ async fn every_write_of_an_idle_operator_is_caught_but_the_hourly_sign_of_life()
     let alive = |hour: u32, ready: &str| {
         let access = json!({ "verifiedAt": format!("hour {hour}") });
         let body = json!({ "status": { "ready": ready, "keyAccess": access } });
-        status_patch(start.clone(), body).what
+        status_patch(start.at, body).what
     };
     let quiet = [at(0, alive(0, "True")), at(60, alive(1, "True"))];
     assert_eq!(unquiet(&quiet), Vec::<String>::new());
@@ -337,9 +334,9 @@ async fn every_write_of_an_idle_operator_is_caught_but_the_hourly_sign_of_life()
             }),
         ),
     ] {
-        let mut trace = quiet.to_vec();
-        trace.push(loud.clone());
-        assert_eq!(unquiet(&trace).len(), 1, "{loud}");
+        let mut disturbed = quiet.to_vec();
+        disturbed.push(loud.clone());
+        assert_eq!(unquiet(&disturbed).len(), 1, "{loud}");
     }
 }
 

@@ -26,9 +26,8 @@ impl Rig {
 
     /// Waits until something is so, or fails when it is not so in time.
     pub(crate) async fn until(&self, what: &str, limit: Duration, so: impl Fn(&Self) -> bool) {
-        if !self.comes_true(limit, so).await {
-            panic!("not within {limit:?}: {what}\n{}", self.tale());
-        }
+        let is_so = self.comes_true(limit, so).await;
+        assert!(is_so, "not within {limit:?}: {what}\n{}", self.tale());
     }
 
     /// Waits until something is so; false when it is not so in time.
@@ -63,9 +62,11 @@ impl Rig {
 
     /// An object's status.
     pub(crate) fn status(&self, name: &str) -> Value {
+        let path = format!("{OBJECTS}/{name}");
         let kube = self.outside.kube.lock().unwrap();
-        let object = kube.object(&format!("{OBJECTS}/{name}"));
-        object.map_or(Value::Null, |object| object["status"].clone())
+        let status = kube.object(&path).map(|object| object["status"].clone());
+        drop(kube);
+        status.unwrap_or_default()
     }
 
     /// One condition of an object, as JSON.

@@ -232,7 +232,7 @@ fn location() -> String {
 }
 
 /// What the operator's custom role allows.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 13] = [
     "Microsoft.Authorization/roleAssignments/read",
     "Microsoft.Authorization/roleAssignments/write",
     "Microsoft.Authorization/roleDefinitions/read",
@@ -240,9 +240,6 @@ const ACTIONS: [&str; 16] = [
     "Microsoft.HealthcareApis/workspaces/dicomservices/read",
     "Microsoft.HealthcareApis/workspaces/dicomservices/write",
     "Microsoft.HealthcareApis/workspaces/read",
-    "Microsoft.KeyVault/deletedVaults/read",
-    "Microsoft.KeyVault/locations/deletedVaults/read",
-    "Microsoft.KeyVault/vaults/keys/read",
     "Microsoft.KeyVault/vaults/keys/versions/read",
     "Microsoft.KeyVault/vaults/read",
     "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
