@@ -57,9 +57,9 @@ fn an_older_definition_that_lacks_a_status_field_stops_every_further_write() {
         .and_then(KubectlOutput::into_stdout);
     let definition: Value = serde_json::from_str(&text.unwrap()).unwrap();
     let mut schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-    let status = &mut schema["properties"]["status"]["properties"];
+    let declared = &mut schema["properties"]["status"]["properties"];
     assert!(
-        status
+        declared
             .as_object_mut()
             .unwrap()
             .remove("keyAccess")
@@ -95,8 +95,8 @@ fn an_older_definition_that_lacks_a_status_field_stops_every_further_write() {
 
 /// Puts another schema into the CRD.
 fn change_schema(access: &Access, schema: &Value) {
-    let path = "/spec/versions/0/schema/openAPIV3Schema";
-    let patch = json!([{ "op": "replace", "path": path, "value": schema }]).to_string();
+    let place = "/spec/versions/0/schema/openAPIV3Schema";
+    let patch = json!([{ "op": "replace", "path": place, "value": schema }]).to_string();
     let arguments = ["patch", "crd", CRD, "--type=json", "-p", &patch];
     access.kubectl(&arguments).unwrap().into_stdout().unwrap();
 }

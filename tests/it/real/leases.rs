@@ -41,7 +41,8 @@ fn holder(cluster: &Cluster) -> Result<String, String> {
         "dicomenc-system",
         "-o=jsonpath={.spec.holderIdentity}",
     ];
-    let output = cluster.access().kubectl(&arguments).unwrap();
+    let output = cluster.access().kubectl(&arguments);
+    let output = output.map_err(|error| error.to_string())?;
     if output.success && !output.stdout.is_empty() {
         Ok(output.stdout)
     } else {
