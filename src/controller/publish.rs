@@ -19,12 +19,18 @@ use super::context::{Context, KUBE_DEADLINE};
 /// The field manager of everything that this operator writes to Kubernetes.
 pub const FIELD_MANAGER: &str = "dicomenc.io";
 
+/// How often fields that an older CRD does not know are taken out of one status.
+const MOST_UNKNOWN: u8 = 8;
+
 /// Why a status was not written. It is tried again in the next pass.
 #[derive(Debug, Error)]
 pub enum PublishError {
     /// The API server refused, or did not understand.
     #[error("failed to write the status")]
     Write(#[source] Box<kube::Error>),
+    /// The API server names ever more fields that it does not know.
+    #[error("failed to write the status: the CRD knows next to nothing of it")]
+    Undeclared,
     /// The API server did not answer in time.
     #[error("the API server did not answer about the status within {} s", KUBE_DEADLINE.as_secs())]
     Silent,
@@ -49,20 +55,7 @@ pub(super) async fn publish(
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<DicomEncryption> = Api::namespaced(context.parts.client.clone(), &namespace);
     let sent = serde_json::to_value(new).map_err(PublishError::Encode)?;
-    let patch = json!({
-        "apiVersion": DicomEncryption::api_version(&()),
-        "kind": DicomEncryption::kind(&()),
-        "metadata": { "name": object.name_any(), "uid": object.uid() },
-        "status": sent,
-    });
-    let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let name = object.name_any();
-    let patch = Patch::Apply(&patch);
-    let written = api.patch_status(&name, &parameters, &patch);
-    let answer = timeout(KUBE_DEADLINE, written)
-        .await
-        .map_err(|_| PublishError::Silent)?
-        .map_err(|error| PublishError::Write(Box::new(error)))?;
+    let answer = write(&api, object, sent.clone()).await?;
     context.parts.metrics.kube.kube_written(KubeWrite::Status);
     let kept = serde_json::to_value(&answer.status).map_err(PublishError::Encode)?;
     context
@@ -75,6 +68,85 @@ pub(super) async fn publish(
         tell(context, object, transition).await;
     }
     Ok(())
+}
+
+/// Applies the status. The API server drops what an older CRD does not know from most writes, but
+/// refuses it in an apply, and says what it is: then all the rest is applied, as if it were dropped.
+async fn write(
+    api: &Api<DicomEncryption>,
+    object: &DicomEncryption,
+    mut status: Value,
+) -> Result<DicomEncryption, PublishError> {
+    let name = object.name_any();
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    for _ in 0..MOST_UNKNOWN {
+        let patch = json!({
+            "apiVersion": DicomEncryption::api_version(&()),
+            "kind": DicomEncryption::kind(&()),
+            "metadata": { "name": name, "uid": object.uid() },
+            "status": status,
+        });
+        let patch = Patch::Apply(&patch);
+        let written = api.patch_status(&name, &parameters, &patch);
+        let refused = match timeout(KUBE_DEADLINE, written).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(PublishError::Silent),
+        };
+        let unknown = undeclared(&refused);
+        if unknown.is_empty() {
+            return Err(PublishError::Write(Box::new(refused)));
+        }
+        for path in &unknown {
+            remove(&mut status, path);
+        }
+    }
+    Err(PublishError::Undeclared)
+}
+
+/// The paths below the status that the API server does not know, if that is why it refused.
+fn undeclared(error: &kube::Error) -> Vec<Vec<String>> {
+    let kube::Error::Api(answer) = error else {
+        return Vec::new();
+    };
+    let lines = answer.message.split(['\n', ' ']);
+    let lines = lines.filter_map(|word| word.trim_end_matches(',').strip_suffix(':'));
+    let paths = lines.filter_map(|path| path.strip_prefix(".status."));
+    if answer.message.contains("field not declared in schema") {
+        paths.map(names).filter(|path| !path.is_empty()).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// The field names of a path such as `keyVersions[url="https://a.b"].expires`.
+fn names(path: &str) -> Vec<String> {
+    let mut depth = 0_usize;
+    let mut plain = String::new();
+    for letter in path.chars() {
+        match letter {
+            '[' => depth = depth.saturating_add(1),
+            ']' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => plain.push(letter),
+            _ => {}
+        }
+    }
+    plain.split('.').map(str::to_owned).collect()
+}
+
+/// Takes a field out, of every item where the path leads through a list.
+fn remove(value: &mut Value, path: &[String]) {
+    if let Value::Array(items) = value {
+        for item in items {
+            remove(item, path);
+        }
+    } else if let (Value::Object(fields), Some((name, rest))) = (value, path.split_first()) {
+        if rest.is_empty() {
+            fields.remove(name);
+        } else if let Some(inner) = fields.get_mut(name) {
+            remove(inner, rest);
+        }
+    }
 }
 
 /// Whether all that was sent came back: an older CRD drops what it does not know.
@@ -241,6 +313,26 @@ mod tests {
             { "type": "Stalled", "status": "True" },
         ] });
         assert!(holds(&kept, &sent));
+    }
+
+    #[test]
+    fn what_an_older_crd_refuses_in_an_apply_is_taken_out_and_nothing_else() {
+        let refused = kube::Error::Api(Box::new(kube::core::Status::failure(
+            "failed to create typed patch object (/radiology; dicomenc.io/v1alpha1, \
+             Kind=DicomEncryption): errors:\n  .status.keyAccess: field not declared in schema\n  \
+             .status.keyVersions[url=\"https://a.b\"].expires: field not declared in schema",
+            "InternalError",
+        )));
+        let mut status = json!({
+            "keyAccess": { "state": "Lost" },
+            "key": { "version": "1" },
+            "keyVersions": [{ "url": "https://a.b", "expires": "never" }],
+        });
+        for path in undeclared(&refused) {
+            remove(&mut status, &path);
+        }
+        let rest = json!({ "key": { "version": "1" }, "keyVersions": [{ "url": "https://a.b" }] });
+        assert_eq!(status, rest);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! it, ended with the process. The operator's CRD is installed; tests keep out of each other's
 //! way by working in namespaces of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -51,6 +51,11 @@ impl Cluster {
     /// How to reach it: kubeconfig files and kubectl.
     pub(crate) fn access(&self) -> &Access {
         self.plane.access()
+    }
+
+    /// One JSON line for every request that was answered.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.plane.audit_log()
     }
 
     /// A namespace that no other test uses; its name begins with `about`.

@@ -5,6 +5,8 @@ mod cluster;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod virtual_time;

@@ -1,0 +1,8 @@
+//! The compiled operator, with the rights that `deploy/` grants, between a real API server and the
+//! simulated Azure on real sockets; kubectl is the user.
+
+mod definition;
+mod estate;
+mod leases;
+mod onboarding;
+mod operator;

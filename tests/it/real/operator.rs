@@ -1,0 +1,214 @@
+//! The compiled operator as a process, and what is asked about it.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use controlplane::{Access, KubectlOutput};
+use serde_json::Value;
+
+use super::estate::Estate;
+
+/// How long anything may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The object of the README: ten lines.
+pub(super) const RADIOLOGY: &str = include_str!("../../scripts/radiology.yaml");
+
+/// A running operator. Killed when dropped.
+#[derive(Debug)]
+pub(super) struct Operator {
+    child: Child,
+    log: PathBuf,
+    health: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Operator {
+    /// Starts it with a token of its service account; `about` names its log.
+    pub(super) fn start(access: &Access, estate: &Estate, about: &str, flags: &[&str]) -> Self {
+        install(access);
+        let kubeconfig = access
+            .service_account_kubeconfig("dicomenc-system", "dicomenc-operator")
+            .unwrap();
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{about}.log"));
+        let (health, metrics) = (free_address(), free_address());
+        let child = Command::new(env!("CARGO_BIN_EXE_dicomenc"))
+            .args(["operator", "--log-format", "text"])
+            .arg(format!("--ca-bundle={}", estate.ca().display()))
+            .args(["--propagation-wait=4s", "--health-interval=1s"])
+            .arg("--configuration-interval=3s")
+            .arg(format!("--health-probe-bind-address={health}"))
+            .arg(format!("--metrics-bind-address={metrics}"))
+            .args(flags)
+            .env("KUBECONFIG", kubeconfig)
+            .env("HTTPS_PROXY", estate.proxy())
+            .env("NO_PROXY", "127.0.0.1,localhost")
+            .env("AZURE_TENANT_ID", "99999999-9999-9999-9999-999999999999")
+            .env("AZURE_CLIENT_ID", "22222222-2222-2222-2222-222222222222")
+            .env("AZURE_CLIENT_SECRET", "any")
+            .stdin(Stdio::null())
+            .stdout(File::create(log.with_extension("out")).unwrap())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            log,
+            health,
+            metrics,
+        }
+    }
+
+    /// All that it has said.
+    pub(super) fn said(&self) -> String {
+        let read = |file: &Path| fs::read_to_string(file).unwrap_or_default();
+        read(&self.log) + &read(&self.log.with_extension("out"))
+    }
+
+    /// The answer to a GET of its probes.
+    pub(super) fn probe(&self, path: &str) -> Option<String> {
+        get(self.health, path)
+    }
+
+    /// The answer to a GET of its metrics.
+    pub(super) fn metrics(&self) -> Option<String> {
+        get(self.metrics, "/metrics")
+    }
+
+    /// Waits until it says that it is ready.
+    pub(super) fn wait_until_ready(&self) {
+        eventually("an operator that is ready", || {
+            let answer = self.probe("/readyz").unwrap_or_default();
+            answer.contains(" 200 ").then_some(()).ok_or(answer)
+        });
+    }
+
+    /// Sends SIGTERM and waits for its end.
+    pub(super) fn stop(&mut self) -> ExitStatus {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &process]).status();
+        assert!(sent.unwrap().success());
+        eventually("the end after SIGTERM", || {
+            let ended = self.child.try_wait().unwrap();
+            ended.ok_or_else(|| "still running".to_owned())
+        })
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if thread::panicking() {
+            eprintln!("{}:\n{}", self.log.display(), self.said());
+        }
+    }
+}
+
+/// Polls until `look` gives a value; fails with what it saw last.
+pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let mut last = String::new();
+    let mut waited = Duration::ZERO;
+    while waited < LIMIT {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) => last = seen,
+        }
+        thread::sleep(PAUSE);
+        waited += PAUSE;
+    }
+    panic!("waited in vain for {what}: {last}");
+}
+
+/// The object as it is in the cluster.
+pub(super) fn object(access: &Access, namespace: &str, name: &str) -> Value {
+    let arguments = [
+        "get",
+        "dicomencryption",
+        name,
+        "-n",
+        namespace,
+        "-o",
+        "json",
+    ];
+    let text = access
+        .kubectl(&arguments)
+        .and_then(KubectlOutput::into_stdout);
+    serde_json::from_str(&text.unwrap_or_default()).unwrap_or_default()
+}
+
+/// Status, reason and message of a condition.
+pub(super) fn condition(object: &Value, kind: &str) -> [String; 3] {
+    let conditions = object.pointer("/status/conditions");
+    let found = conditions
+        .and_then(Value::as_array)
+        .and_then(|all| all.iter().find(|condition| condition["type"] == *kind));
+    ["status", "reason", "message"].map(|field| {
+        let text = found.and_then(|condition| condition[field].as_str());
+        text.unwrap_or_default().to_owned()
+    })
+}
+
+/// Waits until `Ready` has this status and reason, and gives the object.
+pub(super) fn wait_for_ready(access: &Access, place: (&str, &str), wanted: [&str; 2]) -> Value {
+    eventually(&format!("Ready={wanted:?}"), || {
+        let object = object(access, place.0, place.1);
+        let [status, reason, message] = condition(&object, "Ready");
+        if [status.as_str(), reason.as_str()] == wanted {
+            Ok(object)
+        } else {
+            Err(format!("{status}/{reason}: {message}"))
+        }
+    })
+}
+
+/// Applies a manifest in a namespace.
+pub(super) fn apply(access: &Access, namespace: &str, manifest: &str) {
+    let manifest = manifest.replace("namespace: imaging", &format!("namespace: {namespace}"));
+    let output = access.kubectl_with_input(&["apply", "-f", "-"], &manifest);
+    output.unwrap().into_stdout().unwrap();
+}
+
+/// `deploy/base` as it is; its Deployment rests, for there is no node.
+fn install(access: &Access) {
+    let base = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/base");
+    let account = [
+        "get",
+        "serviceaccount",
+        "dicomenc-operator",
+        "-n",
+        "dicomenc-system",
+    ];
+    if !access.kubectl(&account).unwrap().success {
+        let output = access.kubectl(&["apply", "--server-side", "-k", base]);
+        output.unwrap().into_stdout().unwrap();
+        let established = [
+            "wait",
+            "--for=condition=Established",
+            "--timeout=60s",
+            "crd",
+            "--all",
+        ];
+        access.kubectl(&established).unwrap().into_stdout().unwrap();
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
