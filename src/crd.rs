@@ -9,11 +9,13 @@ mod yaml;
 
 pub use self::condition::{ConditionType, Reason};
 pub use self::spec::{
-    AccessManagement, AccessSpec, AssignmentScope, DeletionPolicy, DicomEncryption,
-    DicomEncryptionSpec, IdentitySpec, IdentityType, KeySpec, Mode, OnDrift, RoleName,
+    AccessManagement, AccessSpec, AssignmentScope, CanaryWatch, DeletionPolicy, DicomEncryption,
+    DicomEncryptionSpec, IdentitySpec, IdentityType, KeySpec, Mode, OnDrift, RecoverySpec,
+    Revalidate, RoleName, WatchSpec,
 };
 pub use self::status::{
     DicomEncryptionStatus, GrantOrigin, GrantStatus, IdentityStatus, KeyAccessState,
-    KeyAccessStatus, KeyStatus, KeyVersionState, KeyVersionStatus, PendingKeyStatus,
+    KeyAccessStatus, KeyOrigin, KeyStatus, KeyVersionState, KeyVersionStatus, PendingKeyStatus,
+    RevalidationOutcome, RevalidationStatus, SignalName, SignalStatus, SignalWord,
 };
 pub use self::yaml::yaml;

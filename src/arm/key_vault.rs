@@ -41,6 +41,8 @@ pub struct Vault {
     pub public_network_access: Option<String>,
     /// Who gets past the firewall; absent without a firewall.
     pub firewall: Option<Firewall>,
+    /// `RegisteringDns` until the vault's host name is known to the world, then `Succeeded`.
+    pub provisioning_state: Option<String>,
 }
 
 /// A vault's firewall.
@@ -72,6 +74,8 @@ pub struct Key {
     pub expires: Option<Timestamp>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// When its attributes were changed last.
+    pub updated: Option<Timestamp>,
     /// How deletion works, such as `Recoverable`; `Purgeable` in it means no purge protection.
     pub recovery_level: Option<String>,
     /// Its url with the version; of a key, its newest version.
@@ -204,6 +208,7 @@ struct WireVaultProperties {
     enable_rbac_authorization: Option<bool>,
     public_network_access: Option<String>,
     network_acls: Option<Firewall>,
+    provisioning_state: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -233,6 +238,8 @@ struct WireAttributes {
     exp: Option<Timestamp>,
     #[serde(deserialize_with = "epoch")]
     created: Option<Timestamp>,
+    #[serde(deserialize_with = "epoch")]
+    updated: Option<Timestamp>,
     recovery_level: Option<String>,
 }
 
@@ -252,6 +259,7 @@ fn decode_vault(raw: &Value) -> Result<Vault, Undecodable> {
         role_based: properties.enable_rbac_authorization,
         public_network_access: properties.public_network_access,
         firewall: properties.network_acls,
+        provisioning_state: properties.provisioning_state,
     })
 }
 
@@ -266,6 +274,7 @@ fn decode_key(raw: Value) -> Result<Key, Undecodable> {
         nbf,
         exp,
         created,
+        updated,
         recovery_level,
     } = properties.attributes;
     Ok(Key {
@@ -277,6 +286,7 @@ fn decode_key(raw: Value) -> Result<Key, Undecodable> {
         not_before: nbf,
         expires: exp,
         created,
+        updated,
         recovery_level,
         uri_with_version: properties.key_uri_with_version,
     })

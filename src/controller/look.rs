@@ -90,9 +90,13 @@ impl Look<'_> {
             identity,
             vaults,
             versions,
-            listing: _,
+            listings: _,
+            deleted_keys: _,
+            key_sources: _,
             assignments,
+            denials: _,
             health: _,
+            canary: _,
         } = &sight.observed;
         let vault = &self.desired.key.vault;
         is_fresh(service.at())

@@ -210,7 +210,8 @@ pub(super) fn transitions(
                 action: "Watch",
                 note: message(ConditionType::KeyAccessible),
             }),
-            Some(KeyAccessState::Recovering | KeyAccessState::Unknown) | None => {}
+            Some(KeyAccessState::AtRisk | KeyAccessState::Recovering | KeyAccessState::Unknown)
+            | None => {}
         }
     }
     let ready = |status: &DicomEncryptionStatus| {
@@ -284,6 +285,7 @@ fn measure(context: &Context, object: &DicomEncryption, status: &DicomEncryption
     };
     let access = match status.key_access.as_ref().map(|access| access.state) {
         Some(KeyAccessState::Accessible) => KeyAccess::Accessible,
+        Some(KeyAccessState::AtRisk) => KeyAccess::AtRisk,
         Some(KeyAccessState::Lost) => KeyAccess::Lost,
         Some(KeyAccessState::Recovering) => KeyAccess::Recovering,
         Some(KeyAccessState::Unknown) | None => KeyAccess::Unknown,

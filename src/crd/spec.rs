@@ -81,6 +81,14 @@ pub struct DicomEncryptionSpec {
     #[serde(default)]
     pub on_drift: OnDrift,
 
+    /// What brings a service back that was without its key for too long.
+    #[serde(default)]
+    pub recovery: RecoverySpec,
+
+    /// What is watched beside key, vault, identity, grant and Resource Health.
+    #[serde(default)]
+    pub watch: WatchSpec,
+
     /// `Manage` makes the service as asked. `Observe` never writes to Azure: it watches, and tells
     /// what it would do next.
     #[serde(default)]
@@ -214,6 +222,46 @@ pub enum OnDrift {
     Correct,
     /// Only tell.
     Report,
+}
+
+/// What brings a service back that was without its key for too long.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecoverySpec {
+    /// A service that was without its key for more than about 30 minutes does not come back by
+    /// itself: it needs a PUT of itself, unchanged. `Automatic`: the operator sends it, at most once
+    /// an hour, when key, vault, identity and grant are good again. `Manual`: it tells you to.
+    pub revalidate: Revalidate,
+}
+
+/// Who sends the PUT that brings a service back.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+pub enum Revalidate {
+    /// This operator.
+    #[default]
+    Automatic,
+    /// A person.
+    Manual,
+}
+
+/// What is watched beside key, vault, identity, grant and Resource Health.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WatchSpec {
+    /// `Enabled`: the DICOM service itself is asked for the latest entry of its change feed, which
+    /// needs the role DICOM Data Reader for the operator. An answer with data is the best evidence
+    /// that the service can reach its key.
+    pub canary: CanaryWatch,
+}
+
+/// Whether the DICOM service itself is asked for data.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+pub enum CanaryWatch {
+    /// No.
+    #[default]
+    Disabled,
+    /// Yes.
+    Enabled,
 }
 
 /// Whether the operator may write to Azure.

@@ -2,8 +2,9 @@
 
 use crate::azure::{DicomServiceId, IdentityId, KeyName, KeyUrl, KeyVersion, VaultId, VaultRole};
 use crate::crd::{
-    AccessManagement, AccessSpec, AssignmentScope, DeletionPolicy, DicomEncryptionSpec,
-    IdentitySpec, IdentityType, KeySpec, Mode, OnDrift, RoleName, rules,
+    AccessManagement, AccessSpec, AssignmentScope, CanaryWatch, DeletionPolicy,
+    DicomEncryptionSpec, IdentitySpec, IdentityType, KeySpec, Mode, OnDrift, RecoverySpec,
+    Revalidate, RoleName, WatchSpec, rules,
 };
 
 /// What an object asks for.
@@ -25,6 +26,10 @@ pub struct Desired {
     pub management: AccessManagement,
     /// What to do about changes by others.
     pub on_drift: OnDrift,
+    /// Who sends the PUT that a service needs after it was without its key for too long.
+    pub revalidate: Revalidate,
+    /// Whether the service itself is asked for data.
+    pub canary: bool,
     /// Whether to write to Azure.
     pub mode: Mode,
     /// Whether writes are stopped.
@@ -75,6 +80,8 @@ impl Desired {
                     management,
                 },
             on_drift,
+            recovery: RecoverySpec { revalidate },
+            watch: WatchSpec { canary },
             mode,
             suspend,
             deletion_policy: DeletionPolicy::Detach,
@@ -99,6 +106,8 @@ impl Desired {
                 scope: *scope,
                 management: *management,
                 on_drift: *on_drift,
+                revalidate: *revalidate,
+                canary: *canary == CanaryWatch::Enabled,
                 mode: *mode,
                 suspend: *suspend,
             }),

@@ -94,6 +94,14 @@ pub struct Doubt<'fact> {
     pub last_seen: Option<Timestamp>,
 }
 
+impl<T> Known<'_, T> {
+    /// Nobody has looked for it.
+    pub const UNREAD: Self = Self::Unknown(Doubt {
+        trouble: None,
+        last_seen: None,
+    });
+}
+
 impl<T> Fact<T> {
     /// A fact that nobody has looked for yet.
     pub const fn unread(interval: SignedDuration) -> Self {

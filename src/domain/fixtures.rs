@@ -4,8 +4,10 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use uuid::{Uuid, uuid};
 
-use crate::azure::{IdentityId, KeyUrl, VaultId, VaultRole};
-use crate::crd::{AccessManagement, AssignmentScope, DicomEncryptionStatus, Mode, OnDrift};
+use crate::azure::{IdentityId, KeyName, KeyUrl, VaultId, VaultRole};
+use crate::crd::{
+    AccessManagement, AssignmentScope, DicomEncryptionStatus, Mode, OnDrift, Revalidate,
+};
 
 use super::desired::{Desired, DesiredKey};
 use super::fact::{Fact, Seen};
@@ -60,6 +62,11 @@ pub(crate) fn vault_id() -> VaultId {
     VAULT.parse().unwrap()
 }
 
+/// The key asked for.
+pub(crate) fn key_id() -> (VaultId, KeyName) {
+    (vault_id(), "dicom-cmk".parse().unwrap())
+}
+
 pub(crate) fn other_vault_id() -> VaultId {
     OTHER_VAULT.parse().unwrap()
 }
@@ -83,6 +90,8 @@ pub(crate) fn desired() -> Desired {
         scope: AssignmentScope::Vault,
         management: AccessManagement::Manage,
         on_drift: OnDrift::Correct,
+        revalidate: Revalidate::Automatic,
+        canary: false,
         mode: Mode::Manage,
         suspend: false,
     }
@@ -94,6 +103,8 @@ pub(crate) fn attributes(created: i64) -> KeyAttributes {
         not_before: None,
         expires: None,
         created: Some(at(created)),
+        updated: None,
+        purgeable: None,
     }
 }
 
@@ -122,6 +133,8 @@ pub(crate) fn vault() -> Vault {
         purge_protection: true,
         rbac: true,
         network: VaultNetwork::TrustedServices,
+        bypass: true,
+        resolvable: true,
     }
 }
 
@@ -144,6 +157,7 @@ pub(crate) fn health(state: HealthState) -> Health {
         state,
         summary: "the summary".to_owned(),
         actions: vec!["call support".to_owned()],
+        occurred: None,
     }
 }
 
@@ -171,7 +185,9 @@ impl Facts {
         observed
             .versions
             .insert(url(OLD), present(key_version(-9000)));
-        observed.listing = present(vec![listed(OLD, -9000)]);
+        observed
+            .listings
+            .insert(key_id(), present(vec![listed(OLD, -9000)]));
         observed
             .assignments
             .insert(vault_id(), present(vec![assignment(NEIGHBOUR, VAULT)]));
@@ -232,6 +248,10 @@ impl Facts {
         value(self.observed.versions.get_mut(&url(OLD)).unwrap())
     }
 
+    pub(crate) fn listing(&mut self) -> &mut Fact<Vec<ListedVersion>> {
+        self.observed.listings.get_mut(&key_id()).unwrap()
+    }
+
     pub(crate) fn grants(&mut self) -> &mut Vec<Assignment> {
         value(self.observed.assignments.get_mut(&vault_id()).unwrap())
     }
@@ -245,7 +265,7 @@ impl Facts {
         self.observed
             .versions
             .insert(url(NEW), present(key_version(-100)));
-        value(&mut self.observed.listing).push(listed(NEW, -100));
+        value(self.listing()).push(listed(NEW, -100));
     }
 
     pub(crate) fn case(&self) -> Case<'_> {
@@ -291,9 +311,13 @@ impl Facts {
             identity,
             vaults,
             versions,
-            listing,
+            listings,
+            deleted_keys,
+            key_sources: _,
             assignments,
+            denials,
             health,
+            canary,
         } = &mut self.observed;
         stamp(tenant, now);
         stamp(service, now);
@@ -306,7 +330,18 @@ impl Facts {
         for fact in versions.values_mut() {
             stamp(fact, now);
         }
-        stamp(listing, now);
+        for fact in listings.values_mut() {
+            stamp(fact, now);
+        }
+        for fact in deleted_keys.values_mut() {
+            stamp(fact, now);
+        }
+        for fact in denials.values_mut() {
+            stamp(fact, now);
+        }
+        for fact in canary.iter_mut() {
+            stamp(fact, now);
+        }
         stamp(health, now);
         for fact in assignments.values_mut() {
             stamp(fact, now);

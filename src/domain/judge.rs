@@ -9,9 +9,12 @@ pub mod vault;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use crate::azure::{KeyName, VaultId};
+
 use super::desired::Desired;
+use super::fact::Known;
 use super::memory::Memory;
-use super::observed::Observed;
+use super::observed::{ListedVersion, Observed};
 use super::step::Step;
 use super::verdict::Verdict;
 
@@ -28,6 +31,14 @@ pub struct Case<'facts> {
     pub propagation_wait: SignedDuration,
     /// The moment of the decision.
     pub now: Timestamp,
+}
+
+impl<'facts> Case<'facts> {
+    /// The versions of a key, as far as they are known.
+    pub fn listing(&self, vault: &VaultId, name: &KeyName) -> Known<'facts, Vec<ListedVersion>> {
+        let fact = self.observed.listings.get(&(vault.clone(), name.clone()));
+        fact.map_or(Known::UNREAD, |fact| fact.known(self.now))
+    }
 }
 
 /// What is held of a link, and what the link asks for next.

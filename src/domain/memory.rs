@@ -103,7 +103,7 @@ impl Memory {
             .as_ref()
             .is_some_and(|access| match access.state {
                 KeyAccessState::Lost | KeyAccessState::Recovering => true,
-                KeyAccessState::Accessible => false,
+                KeyAccessState::Accessible | KeyAccessState::AtRisk => false,
                 // Unknown keeps an alarm that was raised before it.
                 KeyAccessState::Unknown => access.lost_since.is_some(),
             })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::azure::{IdentityId, KeyUrl, KeyVersion, VaultId};
+use crate::azure::{IdentityId, KeyName, KeyUrl, KeyVersion, VaultId};
 
 use super::fact::Fact;
 
@@ -22,26 +22,38 @@ pub struct Observed {
     pub vaults: BTreeMap<VaultId, Fact<Vault>>,
     /// The key versions that matter.
     pub versions: BTreeMap<KeyUrl, Fact<KeyVersionFacts>>,
-    /// All versions of the key asked for.
-    pub listing: Fact<Vec<ListedVersion>>,
+    /// All versions of each key that matters.
+    pub listings: BTreeMap<(VaultId, KeyName), Fact<Vec<ListedVersion>>>,
+    /// What is left of keys that were deleted; absent when there is nothing.
+    pub deleted_keys: BTreeMap<(VaultId, KeyName), Fact<DeletedKey>>,
+    /// How the keys of each vault are read.
+    pub key_sources: BTreeMap<VaultId, KeySource>,
     /// The role assignments at or above the key or its vault, for any principal.
     pub assignments: BTreeMap<VaultId, Fact<Vec<Assignment>>>,
+    /// The deny assignments at or above the vault, for any principal.
+    pub denials: BTreeMap<VaultId, Fact<Vec<DenyAssignment>>>,
     /// What Resource Health says of the service.
     pub health: Fact<Health>,
+    /// How the service itself answers, when the object asks for that to be watched.
+    pub canary: Option<Fact<Canary>>,
 }
 
 impl Observed {
     /// Nothing has been read yet.
-    pub fn unread(interval: SignedDuration) -> Self {
+    pub const fn unread(interval: SignedDuration) -> Self {
         Self {
             tenant: Fact::unread(interval),
             service: Fact::unread(interval),
             identity: None,
             vaults: BTreeMap::new(),
             versions: BTreeMap::new(),
-            listing: Fact::unread(interval),
+            listings: BTreeMap::new(),
+            deleted_keys: BTreeMap::new(),
+            key_sources: BTreeMap::new(),
             assignments: BTreeMap::new(),
+            denials: BTreeMap::new(),
             health: Fact::unread(interval),
+            canary: None,
         }
     }
 }
@@ -141,6 +153,10 @@ pub struct Vault {
     pub rbac: bool,
     /// Who gets through to its data plane.
     pub network: VaultNetwork,
+    /// Whether trusted Microsoft services would get through, should its firewall close.
+    pub bypass: bool,
+    /// Whether its host name is known to the world yet: Azure tells `RegisteringDns` while not.
+    pub resolvable: bool,
 }
 
 /// Who gets through to a vault's data plane.
@@ -180,6 +196,31 @@ pub struct KeyAttributes {
     pub expires: Option<Timestamp>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// When its attributes were changed last.
+    pub updated: Option<Timestamp>,
+    /// Whether it could be purged before its time, once deleted; `None` when Azure does not tell.
+    pub purgeable: Option<bool>,
+}
+
+/// What is left of a key that was deleted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeletedKey {
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// When Azure purges it.
+    pub purge_at: Option<Timestamp>,
+}
+
+/// How the keys of a vault are read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KeySource {
+    /// From the vault itself.
+    VaultDataPlane,
+    /// From Azure Resource Manager, which is slower and cannot tell a deleted key from a purged one.
+    ControlPlane {
+        /// Why not from the vault, and what would change that.
+        why: String,
+    },
 }
 
 /// A version as the list of a key's versions shows it.
@@ -212,6 +253,43 @@ pub struct Assignment {
     pub age: Option<SignedDuration>,
 }
 
+/// A deny assignment: it takes away what roles give.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DenyAssignment {
+    /// Its ARM id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// ARM id of where it is assigned.
+    pub scope: String,
+    /// Whom it denies; the nil id stands for everybody.
+    pub principals: Vec<Uuid>,
+    /// Whom it spares.
+    pub excluded: Vec<Uuid>,
+    /// Whether it takes away read, wrap or unwrap.
+    pub takes_key_use: bool,
+}
+
+impl DenyAssignment {
+    /// Whether it takes the use of keys from a principal.
+    pub fn stops(&self, principal: Uuid) -> bool {
+        let named = self.principals.contains(&principal) || self.principals.contains(&Uuid::nil());
+        self.takes_key_use && named && !self.excluded.contains(&principal)
+    }
+}
+
+/// How the DICOM service itself answers a request for data.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Canary {
+    /// With data.
+    Serving,
+    /// With trouble of its own: 500, 424 or 503.
+    Failing {
+        /// The status of the answer.
+        status: u16,
+    },
+}
+
 /// What Resource Health says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Health {
@@ -221,6 +299,8 @@ pub struct Health {
     pub summary: String,
     /// What Azure recommends.
     pub actions: Vec<String>,
+    /// Since when it says so, by Azure's clock.
+    pub occurred: Option<Timestamp>,
 }
 
 /// The states of Resource Health.

@@ -184,6 +184,7 @@ fn key_in_use(old: Option<KeyStatus>, plan: &Plan, case: &Case<'_>) -> Option<Ke
         applied_at: known
             .and_then(|key| key.applied_at)
             .or_else(|| Some(Time(whole_second(case.now)))),
+        origin: None,
         applied_for: case
             .memory
             .applied_principal(url)
@@ -241,6 +242,7 @@ fn key_versions(old: &[KeyVersionStatus], plan: &Plan, case: &Case<'_>) -> Vec<K
             KeyVersionStatus {
                 state: key::state(case, &url),
                 expires_on: expires.map(Time),
+                expiry_notice_days: None,
                 url: url.to_string(),
             }
         })
@@ -261,6 +263,12 @@ fn key_access(old: Option<&KeyAccessStatus>, plan: &Plan, now: Timestamp) -> Key
             .access
             .lost_since
             .map(|since| Time(whole_second(since))),
+        lost_seen_at: None,
+        recoverable_until: None,
+        reminders: None,
+        restored_at: None,
+        revalidation: None,
+        signals: Vec::new(),
         verified_at: if good && (is_due || !was_good) {
             Some(Time(whole_second(now)))
         } else {

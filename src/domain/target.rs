@@ -60,7 +60,7 @@ pub fn target(case: &Case<'_>) -> Target {
     if let Some(url) = in_use.or(pending).or(applied) {
         return Target::Url(url.clone());
     }
-    match case.observed.listing.known(case.now) {
+    match case.listing(&key.vault, &key.name) {
         Known::Present(versions) => newest(case, versions),
         Known::Absent => Target::Not(Verdict::no(
             Reason::KeyNotFound,

@@ -25,10 +25,16 @@ pub enum Want {
     Version(VaultId, KeyUrl),
     /// All versions of a key.
     Listing(VaultId, KeyName),
+    /// What is left of a key, should it have been deleted.
+    DeletedKey(VaultId, KeyName),
     /// The role assignments that cover a vault or a key in it.
     Assignments(VaultId),
+    /// The deny assignments that cover a vault.
+    DenyAssignments(VaultId),
     /// What Resource Health says of a service.
     Health(DicomServiceId),
+    /// How a service answers a request for data.
+    Canary(DicomServiceId),
 }
 
 /// The vault that holds a key, when its ARM id is known: a key url alone does not tell it.
@@ -55,19 +61,27 @@ pub fn wants(
         Want::Service(desired.service.clone()),
         Want::Vault(vault.clone()),
         Want::Listing(vault.clone(), desired.key.name.clone()),
+        Want::DeletedKey(vault.clone(), desired.key.name.clone()),
         Want::Assignments(vault.clone()),
+        Want::DenyAssignments(vault.clone()),
         Want::Health(desired.service.clone()),
     ]);
     wants.extend(desired.identity.clone().map(Want::Identity));
+    if desired.canary {
+        wants.insert(Want::Canary(desired.service.clone()));
+    }
     let in_use = service.and_then(|service| service.encryption.url());
     let urls = memory.versions.iter().chain(in_use).chain(target);
     for url in urls.filter(|url| url.version().is_some()) {
         if let Some(holder) = vault_of(url, desired, memory) {
+            wants.insert(Want::Listing(holder.clone(), url.name().clone()));
+            wants.insert(Want::DeletedKey(holder.clone(), url.name().clone()));
             wants.insert(Want::Version(holder, url.clone()));
         }
     }
     if let Some(holder) = in_use.and_then(|url| vault_of(url, desired, memory)) {
         wants.insert(Want::Vault(holder.clone()));
+        wants.insert(Want::DenyAssignments(holder.clone()));
         wants.insert(Want::Assignments(holder));
     }
     wants

@@ -27,8 +27,7 @@ pub(super) fn observed(
         inventory,
         credential,
     };
-    let (service, key) = (&desired.service, &desired.key);
-    let listing = Want::Listing(key.vault.clone(), key.name.clone());
+    let service = &desired.service;
     let mut observed = Observed {
         tenant: view.fact(Want::Tenant(service.id().subscription()), Value::tenant),
         service: view.fact(Want::Service(service.clone()), Value::service),
@@ -37,7 +36,6 @@ pub(super) fn observed(
             .clone()
             .map(|id| view.fact(Want::Identity(id), Value::identity)),
         health: view.fact(Want::Health(service.clone()), Value::health),
-        listing: view.fact(listing, Value::listing),
         // its maps are filled below; the interval plays no part there
         ..Observed::unread(inventory.interval(&Item::Want(Want::Service(service.clone()))))
     };
@@ -51,6 +49,23 @@ pub(super) fn observed(
                 let fact = view.fact(want.clone(), Value::version);
                 observed.versions.insert(url.clone(), fact);
             }
+            Want::Listing(vault, name) => {
+                let fact = view.fact(want.clone(), Value::listing);
+                let key = (vault.clone(), name.clone());
+                observed.listings.insert(key, fact);
+            }
+            Want::DeletedKey(vault, name) => {
+                let fact = view.fact(want.clone(), Value::deleted_key);
+                let key = (vault.clone(), name.clone());
+                observed.deleted_keys.insert(key, fact);
+            }
+            Want::DenyAssignments(vault) => {
+                let fact = view.fact(want.clone(), Value::denials);
+                observed.denials.insert(vault.clone(), fact);
+            }
+            Want::Canary(_) => {
+                observed.canary = Some(view.fact(want.clone(), Value::canary));
+            }
             Want::Assignments(vault) => {
                 let mut fact = view.fact(want.clone(), |value| {
                     value.assignments().map(<[Assignment]>::to_vec)
@@ -58,11 +73,7 @@ pub(super) fn observed(
                 view.explain(&mut fact, vault.id().subscription());
                 observed.assignments.insert(vault.clone(), fact);
             }
-            Want::Tenant(_)
-            | Want::Service(_)
-            | Want::Identity(_)
-            | Want::Listing(..)
-            | Want::Health(_) => {}
+            Want::Tenant(_) | Want::Service(_) | Want::Identity(_) | Want::Health(_) => {}
         }
     }
     observed

@@ -118,6 +118,15 @@ pub(super) fn vault(read: &key_vault::Vault) -> Result<Value, OddAnswer> {
         purge_protection: read.purge_protection.unwrap_or(false),
         rbac: read.role_based.unwrap_or(false),
         network: network(read),
+        bypass: read
+            .firewall
+            .as_ref()
+            .and_then(|firewall| firewall.bypass.as_deref())
+            .is_none_or(|word| word.trim().eq_ignore_ascii_case("AzureServices")),
+        resolvable: !read
+            .provisioning_state
+            .as_deref()
+            .is_some_and(|word| word.trim().eq_ignore_ascii_case("RegisteringDns")),
     }))
 }
 
@@ -180,6 +189,11 @@ fn attributes(key: &Key) -> KeyAttributes {
         not_before: key.not_before,
         expires: key.expires,
         created: key.created,
+        updated: key.updated,
+        purgeable: key
+            .recovery_level
+            .as_deref()
+            .map(|level| level.to_ascii_lowercase().contains("purgeable")),
     }
 }
 
@@ -233,6 +247,7 @@ pub(super) fn health(read: &AvailabilityStatus) -> Health {
             .cloned()
             .unwrap_or_default(),
         actions: read.recommended_actions.clone(),
+        occurred: read.occurred_at,
     }
 }
 

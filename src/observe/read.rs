@@ -21,7 +21,7 @@ use crate::{
     },
     azure::VaultId,
     domain::{
-        fact::{Trouble, TroubleKind},
+        fact::{Denial, Trouble, TroubleKind},
         observed::Assignment,
         wants::Want,
     },
@@ -182,6 +182,12 @@ impl Observer {
                     value: convert::listing(&answer.value),
                     at: answer.asked_at,
                 })
+            }
+            // nothing reads these yet, which is doubt and never bad news
+            Item::Want(Want::DeletedKey(..) | Want::DenyAssignments(_) | Want::Canary(_)) => {
+                Err(Failure::Refused(Denial {
+                    message: "it is not read by this release".to_owned(),
+                }))
             }
             Item::Want(Want::Assignments(vault)) => self.assignments_at(key, vault, why).await,
             Item::Want(Want::Health(service)) => {

@@ -90,16 +90,17 @@ impl Item {
     /// How often it is read.
     pub(super) const fn interval(&self, intervals: &Intervals) -> SignedDuration {
         match self {
-            Self::Want(Want::Tenant(_) | Want::Listing(..)) | Self::Role { .. } => {
-                intervals.configuration
-            }
+            Self::Want(Want::Tenant(_) | Want::Listing(..) | Want::DenyAssignments(_))
+            | Self::Role { .. } => intervals.configuration,
             Self::Want(
                 Want::Service(_)
                 | Want::Identity(_)
                 | Want::Vault(_)
                 | Want::Version(..)
+                | Want::DeletedKey(..)
                 | Want::Assignments(_)
-                | Want::Health(_),
+                | Want::Health(_)
+                | Want::Canary(_),
             ) => intervals.health,
         }
     }
@@ -117,7 +118,10 @@ impl Source {
                 | Want::Identity(_)
                 | Want::Vault(_)
                 | Want::Version(..)
-                | Want::Listing(..),
+                | Want::Listing(..)
+                | Want::DeletedKey(..)
+                | Want::DenyAssignments(_)
+                | Want::Canary(_),
             )
             | Item::Role { .. } => Self::Single(item.clone()),
         }
@@ -144,6 +148,9 @@ impl Source {
             Self::Single(Item::Want(Want::Vault(_))) => "vaults",
             Self::Single(Item::Want(Want::Version(..))) => "key_versions",
             Self::Single(Item::Want(Want::Listing(..))) => "key_listings",
+            Self::Single(Item::Want(Want::DeletedKey(..))) => "deleted_keys",
+            Self::Single(Item::Want(Want::DenyAssignments(_))) => "deny_assignments",
+            Self::Single(Item::Want(Want::Canary(_))) => "canaries",
             Self::Single(Item::Role { .. }) => "role_definitions",
         }
     }

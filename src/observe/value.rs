@@ -9,14 +9,18 @@ use crate::{
     domain::{
         fact::Seen,
         observed::{
-            Assignment, Attached, Health, KeyVersionFacts, ListedVersion, Service, UserIdentity,
-            Vault,
+            Assignment, Attached, Canary, DeletedKey, DenyAssignment, Health, KeyVersionFacts,
+            ListedVersion, Service, UserIdentity, Vault,
         },
     },
 };
 
 /// The value of an item.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    dead_code,
+    reason = "what reads the newest three comes in commits of its own"
+)]
 pub(super) enum Value {
     /// The tenant of a subscription.
     Tenant(Uuid),
@@ -30,6 +34,12 @@ pub(super) enum Value {
     Version(KeyVersionFacts),
     /// All versions of a key.
     Listing(Vec<ListedVersion>),
+    /// What is left of a deleted key.
+    DeletedKey(DeletedKey),
+    /// The deny assignments that cover a vault, ordered by id.
+    DenyAssignments(Vec<DenyAssignment>),
+    /// How a service answers.
+    Canary(Canary),
     /// The role assignments that cover a vault, ordered by id.
     Assignments(Vec<Assignment>),
     /// What Resource Health says of a service.
@@ -52,6 +62,9 @@ impl Value {
             | Self::Vault(_)
             | Self::Version(_)
             | Self::Listing(_)
+            | Self::DeletedKey(_)
+            | Self::DenyAssignments(_)
+            | Self::Canary(_)
             | Self::Assignments(_)
             | Self::Health(_)
             | Self::Role(_) => Vec::new(),
@@ -107,6 +120,33 @@ impl Value {
     pub(super) fn listing(&self) -> Option<Vec<ListedVersion>> {
         if let Self::Listing(value) = self {
             Some(value.clone())
+        } else {
+            None
+        }
+    }
+
+    /// What is left of a deleted key, if it is such a value.
+    pub(super) fn deleted_key(&self) -> Option<DeletedKey> {
+        if let Self::DeletedKey(value) = self {
+            Some(value.clone())
+        } else {
+            None
+        }
+    }
+
+    /// The deny assignments, if it is such a value.
+    pub(super) fn denials(&self) -> Option<Vec<DenyAssignment>> {
+        if let Self::DenyAssignments(value) = self {
+            Some(value.clone())
+        } else {
+            None
+        }
+    }
+
+    /// How a service answers, if it is such a value.
+    pub(super) fn canary(&self) -> Option<Canary> {
+        if let Self::Canary(value) = self {
+            Some(*value)
         } else {
             None
         }

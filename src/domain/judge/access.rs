@@ -265,6 +265,7 @@ fn unwell(case: &Case<'_>) -> Option<Verdict> {
         state,
         summary,
         actions,
+        occurred: _,
     } = case.observed.health.value(case.now)?;
     let word = match state {
         HealthState::Available | HealthState::Unknown => return None,

@@ -168,10 +168,13 @@ fn good(case: &Case<'_>, url: &KeyUrl, version: &KeyVersionFacts) -> String {
         .attributes
         .expires
         .map_or_else(String::new, |at| format!(", expires at {at:.0}"));
-    let newest = case
+    let key = &case.desired.key;
+    let listing = case
         .observed
-        .listing
-        .value(case.now)
+        .listings
+        .get(&(key.vault.clone(), key.name.clone()));
+    let newest = listing
+        .and_then(|fact| fact.value(case.now))
         .and_then(|versions| newest_usable(versions, case.now))
         // the list is read less often than the version, and may not have it yet
         .filter(|listed| listed.attributes.created >= version.attributes.created)

@@ -166,7 +166,7 @@ fn a_key_that_cannot_be_used_is_told_with_the_remedy_and_nothing_is_written() {
             "az keyvault key recover --vault-name clinic-keys --name dicom-cmk",
         ),
         (
-            |facts| facts.observed.listing = absent(),
+            |facts| *facts.listing() = absent(),
             Reason::KeyNotFound,
             "create it, or correct key.name",
         ),
@@ -175,14 +175,14 @@ fn a_key_that_cannot_be_used_is_told_with_the_remedy_and_nothing_is_written() {
     nothing_is_written(&rows);
     let empty: [Row; 2] = [
         (
-            |facts| facts.observed.listing = present(vec![]),
+            |facts| *facts.listing() = present(vec![]),
             Reason::NoUsableKeyVersion,
             "enable one or create a new one",
         ),
         (
             |facts| {
-                facts.observed.listing = present(vec![listed(OLD, -9000)]);
-                value(&mut facts.observed.listing)[0].attributes.enabled = false;
+                *facts.listing() = present(vec![listed(OLD, -9000)]);
+                value(facts.listing())[0].attributes.enabled = false;
             },
             Reason::NoUsableKeyVersion,
             "has no version that is enabled",

@@ -149,7 +149,7 @@ fn a_service_with_another_key_is_left_alone_and_told() {
 fn a_service_with_another_key_is_told_so_even_if_no_version_can_be_chosen() {
     let facts = Facts::by_hand().with(|facts| {
         facts.service().encryption = Encryption::CustomerManaged(foreign_url());
-        facts.observed.listing = present(Vec::new());
+        *facts.listing() = present(Vec::new());
     });
     assert_eq!(
         stalled(&facts.plan()),
@@ -207,7 +207,10 @@ fn an_edited_key_is_changed_to_in_the_safe_order() {
     observed
         .versions
         .insert(foreign_url(), present(key_version(-50)));
-    observed.listing = present(vec![listed(OLD, -50)]);
+    let key = (other_vault_id(), "legacy-cmk".parse().unwrap());
+    observed
+        .listings
+        .insert(key, present(vec![listed(OLD, -50)]));
     observed
         .assignments
         .insert(other_vault_id(), present(vec![]));

@@ -126,6 +126,7 @@ fn bare_vault() -> key_vault::Vault {
         role_based: None,
         public_network_access: None,
         firewall: None,
+        provisioning_state: None,
     }
 }
 
@@ -137,6 +138,8 @@ fn what_a_vault_leaves_out_is_read_as_azure_documents_it() {
         purge_protection: false,
         rbac: false,
         network: VaultNetwork::Open,
+        bypass: true,
+        resolvable: true,
     };
     assert_eq!(vault(&bare_vault()), Ok(Value::Vault(expected)));
     let no_tenant = key_vault::Vault {
@@ -234,6 +237,7 @@ fn a_key_version_must_say_its_type_and_operations() {
         not_before: None,
         expires: None,
         created: None,
+        updated: None,
         recovery_level: None,
         uri_with_version: None,
     };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::world::World;
 use crate::{
     azure::{DicomServiceId, KeyUrl, VaultId, VaultRole},
-    crd::{AccessManagement, AssignmentScope, Mode, OnDrift},
+    crd::{AccessManagement, AssignmentScope, Mode, OnDrift, Revalidate},
     domain::{
         desired::{Desired, DesiredKey},
         fact::Fact,
@@ -200,6 +200,8 @@ pub(super) fn desired(service: &DicomServiceId, vault: &VaultId) -> Desired {
         scope: AssignmentScope::Vault,
         management: AccessManagement::Manage,
         on_drift: OnDrift::Correct,
+        revalidate: Revalidate::Automatic,
+        canary: false,
         mode: Mode::Manage,
         suspend: false,
     }

@@ -55,7 +55,7 @@ fn the_encryption_says_which_key_is_in_use_and_why_it_is_not_the_one_asked_for()
             |facts| {
                 facts.service().encryption = Encryption::MicrosoftManaged;
                 facts.memory.applied = None;
-                facts.observed.listing = present(vec![]);
+                *facts.listing() = present(vec![]);
             },
             Reason::NotApplicable,
             "no version of the key has been chosen",

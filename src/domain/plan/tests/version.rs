@@ -75,7 +75,7 @@ fn a_version_that_the_preflight_refuses_is_not_chosen_for_good() {
 fn an_older_version_is_not_told_as_newer() {
     let facts = Facts::settled().with(|facts| {
         facts.key().attributes = attributes(-10);
-        facts.observed.listing = present(vec![listed(NEW, -9000)]);
+        *facts.listing() = present(vec![listed(NEW, -9000)]);
     });
     let message = facts.plan().verdicts.key.message().to_owned();
     assert!(!message.contains("newer"), "{message}");
