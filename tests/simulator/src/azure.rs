@@ -16,6 +16,7 @@ mod authorization;
 mod call;
 mod caller;
 mod change;
+mod denial;
 mod dicom_data;
 mod discovery;
 mod document;
@@ -119,6 +120,7 @@ impl Azure {
         let call = Call::read(request, now);
         let reply = match self.faults.hit(&call) {
             Some(fault) => self.fault(fault, &call),
+            None if self.is_cut_off(&call) => Reply::Reset,
             None => Reply::Answer(self.respond(&call)),
         };
         self.journal.push(Exchange::new(&call, answered(&reply)));
@@ -154,6 +156,14 @@ impl Azure {
         self.now = self.now.max(now);
         self.estate.advance(&self.settings, self.now);
         self.now
+    }
+
+    fn is_cut_off(&self, call: &Call) -> bool {
+        let Door::Vault(name) = &call.door else {
+            return false;
+        };
+        let caller = identify(call, &self.estate.tenant, &self.operator);
+        caller.is_ok_and(|caller| self.estate.is_cut_off(name, &caller))
     }
 
     fn respond(&mut self, call: &Call) -> Response<Bytes> {

@@ -128,17 +128,28 @@ const SET_HELP: &str = "\
 Examples:
   azure-simulator set key clinic-keys/dicom-cmk disabled
       also: enabled, deleted, recovered, purged, expired, not-yet-valid, valid, new-version
+      a version after a third slash means that one alone
+  azure-simulator set key clinic-keys/dicom-cmk expires-in 20d
   azure-simulator set vault clinic-keys firewall-closed
       also: firewall-open, bypass-off, bypass-on, deleted, recovered, purged, access-policies, rbac,
-      purge-protection-off, purge-protection-on, soft-delete-off, soft-delete-on
+      purge-protection-off, purge-protection-on, soft-delete-off, soft-delete-on, perimeter-closed,
+      perimeter-open, registering-dns, registered
+  azure-simulator set vault clinic-keys data-plane-closed
+      for the operator alone; also: data-plane-open
   azure-simulator set identity imaging/clinic/radiology off
   azure-simulator set identity radiology-identity deleted
   azure-simulator set role-assignments clinic-keys removed
+  azure-simulator set role-assignments clinic-keys added operator Key Vault Reader
+  azure-simulator set deny-assignments clinic-keys added
   azure-simulator set service radiology key removed
   azure-simulator set service radiology tags team=imaging
   azure-simulator set service radiology operation-fails
+      also: operation-canceled, deleted
+  azure-simulator set service radiology provisioning Failed
   azure-simulator set health radiology unavailable
-      also: available, degraded, unknown, automatic
+      also: available, degraded, unknown, stuck, automatic
+  azure-simulator set health radiology late 10m
+  azure-simulator set foreign-resources 5000
   azure-simulator set throttling on 30
   azure-simulator set control-plane broken
   azure-simulator set faults PUT dicomservices drop-after times 1
@@ -169,7 +180,7 @@ mod tests {
             Change::parse(&words).unwrap_or_else(|error| panic!("{example}: {error}"));
             count += 1;
         }
-        assert_eq!(count, 14);
+        assert_eq!(count, 21);
     }
 
     #[test]

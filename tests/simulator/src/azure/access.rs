@@ -23,7 +23,9 @@ pub(super) struct KeyReference {
 pub(super) enum Denial {
     VaultNotFound,
     IdentityGone,
+    VaultUnresolved,
     FirewallClosed,
+    DenyAssignment,
     NoRole,
     NoAccessPolicy,
     KeyNotFound,
@@ -42,8 +44,9 @@ impl Denial {
         match self {
             Self::VaultNotFound => "KeyVaultNotFound",
             Self::IdentityGone => "ManagedIdentityNotFound",
+            Self::VaultUnresolved => "KeyVaultNotReachable",
             Self::FirewallClosed => "ForbiddenByFirewall",
-            Self::NoRole => "ForbiddenByRbac",
+            Self::DenyAssignment | Self::NoRole => "ForbiddenByRbac",
             Self::NoAccessPolicy => "AccessDenied",
             Self::KeyNotFound => "KeyNotFound",
             Self::KeyDisabled => "KeyDisabled",
@@ -61,6 +64,10 @@ impl Denial {
         match self {
             Self::VaultNotFound => "the key vault does not exist or is deleted",
             Self::IdentityGone => "the managed identity that reads the key does not exist any more",
+            Self::VaultUnresolved => "the key vault's name cannot be resolved yet",
+            Self::DenyAssignment => {
+                "a deny assignment takes the use of the key from the managed identity"
+            }
             Self::FirewallClosed => {
                 "the key vault's firewall is closed and does not let trusted services pass"
             }
@@ -112,6 +119,9 @@ impl Estate {
         if !self.principal_exists(principal) {
             return Err(Denial::IdentityGone);
         }
+        if !vault.resolves() {
+            return Err(Denial::VaultUnresolved);
+        }
         if !vault.lets_services_pass() {
             return Err(Denial::FirewallClosed);
         }
@@ -119,6 +129,9 @@ impl Estate {
         if vault.uses_roles() {
             let needed = ["read", "wrap/action", "unwrap/action"]
                 .map(|verb| format!("Microsoft.KeyVault/vaults/keys/{verb}"));
+            if needed.iter().any(|act| self.denies(principal, act, &id)) {
+                return Err(Denial::DenyAssignment);
+            }
             if !needed
                 .iter()
                 .all(|action| self.grants(principal, action, &id, at))
@@ -185,7 +198,8 @@ impl Estate {
         at: Timestamp,
     ) -> bool {
         if vault.uses_roles() {
-            self.grants(principal, action, &vault.plain.id, at)
+            let id = &vault.plain.id;
+            self.grants(principal, action, id, at) && !self.denies(principal, action, id)
         } else {
             vault.policy_allows(principal, &[word])
         }

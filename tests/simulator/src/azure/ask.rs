@@ -20,12 +20,13 @@ pub(super) struct Ask<'a> {
 impl Ask<'_> {
     /// One page of a list; the link to the next leads back to the host that the client called.
     pub(super) fn page(&self, rows: Vec<Value>) -> Answer {
-        let from = self
-            .call
-            .parameter("$skiptoken")
-            .and_then(|token| token.parse().ok())
-            .unwrap_or(0);
-        page(self.call, rows, from, self.settings.page_size)
+        page(self.call, rows, self.skipped(), self.settings.page_size)
+    }
+
+    /// How many rows the pages before this one had.
+    pub(super) fn skipped(&self) -> usize {
+        let token = self.call.parameter("$skiptoken");
+        token.and_then(|token| token.parse().ok()).unwrap_or(0)
     }
 
     /// The api-version of the call, which links in its answer repeat.
@@ -39,15 +40,20 @@ pub(super) fn page(call: &Call, rows: Vec<Value>, from: usize, size: usize) -> A
     let size = size.max(1);
     let more = rows.len() > from.saturating_add(size);
     let rows: Vec<Value> = rows.into_iter().skip(from).take(size).collect();
+    page_of(call, &rows, more.then(|| from.saturating_add(size)))
+}
+
+/// A page with a link to the one that begins after `next` rows.
+pub(super) fn page_of(call: &Call, rows: &[Value], next: Option<usize>) -> Answer {
     let mut body = json!({ "value": rows });
-    if let (true, Some(fields)) = (more, body.as_object_mut()) {
+    if let (Some(next), Some(fields)) = (next, body.as_object_mut()) {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in form_urlencoded::parse(call.raw_query.as_bytes()) {
             if !name.eq_ignore_ascii_case("$skiptoken") {
                 query.append_pair(&name, &value);
             }
         }
-        query.append_pair("$skipToken", &from.saturating_add(size).to_string());
+        query.append_pair("$skipToken", &next.to_string());
         let link = format!("{}{}?{}", call.origin, call.raw_path, query.finish());
         fields.insert("nextLink".to_owned(), json!(link));
     }

@@ -6,6 +6,7 @@ use super::fault::FaultRule;
 
 mod apply;
 mod keys;
+mod rights;
 mod words;
 
 /// A change of the world from outside. As JSON: `{"key": {"vault": .., "key": .., "to": ..}}`;
@@ -51,6 +52,28 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         principal: Option<String>,
     },
+    /// Somebody assigns a role; it takes effect after Azure's usual delay.
+    RoleAssignmentAdded {
+        /// A vault's or service's name, or an ARM id.
+        scope: String,
+        /// `operator`, the name of a user-assigned identity, or a principal's GUID.
+        principal: String,
+        /// The role's name or GUID.
+        role: String,
+    },
+    /// A deny assignment takes the use of keys at or below a scope away, at once.
+    DenyAssignmentAdded {
+        /// A vault's name, or an ARM id.
+        scope: String,
+        /// Only from this principal; absent: from everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        principal: Option<String>,
+    },
+    /// Deny assignments at or below a scope go.
+    DenyAssignmentsRemoved {
+        /// A vault's name, or an ARM id.
+        scope: String,
+    },
     /// Something happens to a DICOM service.
     Service {
         /// Its name, or `group/workspace/service`.
@@ -64,6 +87,11 @@ pub enum Change {
         service: String,
         /// The word.
         to: HealthWord,
+    },
+    /// Resource Health lists so many more resources in each subscription.
+    ForeignResources {
+        /// How many.
+        count: u32,
     },
     /// ARM refuses everything with 429, or no longer.
     Throttling {
@@ -90,12 +118,14 @@ pub enum KeyChange {
     Disabled,
     /// Its versions are switched on.
     Enabled,
-    /// It is soft-deleted.
+    /// It is soft-deleted. One version: it is missing, as after a restore from an older backup.
     Deleted,
-    /// It comes back from soft deletion.
+    /// It comes back from soft deletion. One version: it is there again.
     Recovered,
     /// It goes for good.
     Purged,
+    /// It expires after so many seconds.
+    ExpiresIn(u32),
     /// Its expiry date passes.
     Expired,
     /// Its start date moves an hour ahead.
@@ -124,6 +154,18 @@ pub enum VaultChange {
     BypassOff,
     /// They do again.
     BypassOn,
+    /// A network security perimeter keeps everybody out, trusted services too.
+    PerimeterClosed,
+    /// The perimeter is gone.
+    PerimeterOpen,
+    /// The operator's network has no way to the vault's own host any more.
+    DataPlaneClosed,
+    /// It has one.
+    DataPlaneOpen,
+    /// The name of its host is being registered: nobody can resolve it.
+    RegisteringDns,
+    /// The name of its host is registered.
+    Registered,
     /// Access policies count instead of roles.
     AccessPolicies,
     /// Roles count instead of access policies.
@@ -164,6 +206,10 @@ pub enum ServiceChange {
     Deleted,
     /// Its next operation ends Failed.
     OperationFails,
+    /// Its next operation ends Canceled.
+    OperationCanceled,
+    /// `provisioningState` shows this word until an operation ends.
+    Provisioning(String),
 }
 
 /// What Resource Health says about a service.
@@ -180,6 +226,10 @@ pub enum HealthWord {
     Unavailable,
     /// No signal.
     Unknown,
+    /// What it shows now, whatever the test finds.
+    Stuck,
+    /// What the test finds, so many seconds (of Azure's own pace) later.
+    Late(u32),
 }
 
 /// Why a change cannot be made, and what would be right.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    authorization::Assignment, path::covers, roles::Role, service::Service, settings::Settings,
-    vault::Vault,
+    authorization::Assignment, denial::DenyAssignment, path::covers, roles::Role, service::Service,
+    settings::Settings, vault::Vault,
 };
 
 /// A resource without behaviour of its own.
@@ -72,8 +72,11 @@ pub(super) struct Estate {
     /// Role definitions by GUID.
     pub(super) roles: BTreeMap<String, Role>,
     pub(super) assignments: BTreeMap<String, Assignment>,
+    pub(super) denials: BTreeMap<String, DenyAssignment>,
     pub(super) principals: BTreeMap<String, Principal>,
     pub(super) operations: BTreeMap<String, Operation>,
+    /// Other resources of each subscription, of which only Resource Health tells.
+    pub(super) foreign: u32,
     made: u64,
 }
 

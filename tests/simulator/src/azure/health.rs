@@ -6,11 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answer::{Answer, Failure, Result},
-    ask::Ask,
+    ask::{Ask, page_of},
     estate::Estate,
     path::covers,
     service::{Service, Store},
 };
+
+/// Where the resources are that the simulator knows by Resource Health alone.
+const OTHERS: &str = "/resourceGroups/others";
 
 /// One availability status, before it becomes JSON.
 struct Status {
@@ -35,14 +38,9 @@ impl Estate {
             .parameter("$expand")
             .is_some_and(|words| words.to_ascii_lowercase().contains("recommendedactions"));
         let now = ask.call.now;
-        let rows: Vec<Value> = self
-            .statuses()
-            .filter(|(id, _, _)| covers(scope, id))
-            .map(|(id, location, status)| status.show(id, location, (expand, now)))
-            .collect();
         let of_one = scope.to_ascii_lowercase().contains("/providers/");
         if !ask.path.is_item() {
-            return Ok(ask.page(rows));
+            return Ok(self.availabilities(ask, expand));
         }
         let same = self
             .statuses()
@@ -56,6 +54,39 @@ impl Estate {
                 let message = format!("No availability status was found for '{scope}'.");
                 Err(Failure::missing("ResourceNotFound", message))
             }
+        }
+    }
+
+    /// One page at or below a scope: other people's resources first, then ours.
+    fn availabilities(&self, ask: &Ask<'_>, expand: bool) -> Answer {
+        let (scope, now) = (&ask.path.scope, ask.call.now);
+        let others = self.others(scope);
+        let (from, size) = (ask.skipped(), ask.settings.health_page_size.max(1));
+        let own = self.statuses().filter(|(id, _, _)| covers(scope, id));
+        let own: Vec<Value> = own
+            .map(|(id, location, status)| status.show(id, location, (expand, now)))
+            .collect();
+        let rows = (from..others.min(from.saturating_add(size))).map(|number| {
+            let id =
+                format!("{scope}{OTHERS}/providers/Microsoft.Compute/virtualMachines/vm-{number}");
+            let status = available("virtual machine", Timestamp::UNIX_EPOCH);
+            status.show(&id, "westeurope", (expand, now))
+        });
+        let rows: Vec<Value> = rows
+            .chain(own.iter().skip(from.saturating_sub(others)).cloned())
+            .take(size)
+            .collect();
+        let more = others.saturating_add(own.len()) > from.saturating_add(size);
+        page_of(ask.call, &rows, more.then(|| from.saturating_add(size)))
+    }
+
+    /// How many resources beside the simulated ones Resource Health lists for a scope.
+    fn others(&self, scope: &str) -> usize {
+        let whole = scope.split('/').filter(|word| !word.is_empty()).count() == 2;
+        if whole {
+            usize::try_from(self.foreign).unwrap_or(0)
+        } else {
+            0
         }
     }
 

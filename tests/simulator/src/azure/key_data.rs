@@ -32,13 +32,24 @@ impl Estate {
             let message = format!("The vault '{vault}' is deleted.");
             return Some(Err(Failure::missing("VaultNotFound", message)));
         }
-        let found = self.vault_named(vault)?;
-        let id = found.plain.id.to_ascii_lowercase();
-        if let Err(failure) = self.admit(call, found, caller) {
+        let found = self
+            .vault_named_mut(vault)
+            .filter(|vault| vault.resolves())?;
+        if let Err(failure) = found.take_call(call.now, settings) {
+            return Some(Err(failure));
+        }
+        let open = self.vault_named(vault)?;
+        let id = open.plain.id.to_ascii_lowercase();
+        if let Err(failure) = self.admit(call, open, caller) {
             return Some(Err(failure));
         }
         let served = self.vaults.get_mut(&id)?;
         Some(served.serve(call, settings))
+    }
+
+    /// Whether no packet of this caller reaches the vault's host.
+    pub(super) fn is_cut_off(&self, vault: &str, caller: &Caller) -> bool {
+        caller.limited && self.vault_named(vault).is_some_and(|vault| vault.cut_off)
     }
 
     /// Firewall first, then rights: the order of the real thing.
@@ -91,6 +102,23 @@ fn needed(call: &Call) -> (&'static str, &'static str) {
 }
 
 impl Vault {
+    /// Counts a call; in ten seconds there may be so many, and those refused do not count.
+    fn take_call(&mut self, now: Timestamp, settings: &Settings) -> Result<()> {
+        let (began, calls) = self.window;
+        let over = now.duration_since(began) >= WINDOW;
+        let (began, calls) = if over { (now, 0) } else { (began, calls) };
+        if calls >= settings.vault_calls {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let message = "Request was not processed because too many requests were received. \
+                           Reason: VaultRequestTypeLimitReached";
+            let left = WINDOW.saturating_sub(now.duration_since(began));
+            let wait = left.as_secs().saturating_add(1).to_string();
+            return Err(Failure::new(status, "Throttled", message).header("retry-after", wait));
+        }
+        self.window = (began, calls.saturating_add(1));
+        Ok(())
+    }
+
     fn serve(&mut self, call: &Call, settings: &Settings) -> Result<Answer> {
         let name = call.segments.get(1).cloned().unwrap_or_default();
         let third = call.lower(2);
@@ -313,6 +341,9 @@ impl Vault {
         bundle
     }
 }
+
+/// The time that the limit of a vault's calls is for.
+const WINDOW: SignedDuration = SignedDuration::from_secs(10);
 
 fn not_found(name: &str) -> Failure {
     let message = format!(

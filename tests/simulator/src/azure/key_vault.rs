@@ -105,10 +105,7 @@ impl Estate {
             let message = "The location property is required for this definition.";
             return Err(Failure::bad("LocationRequired", message));
         };
-        let mut vault = Vault {
-            plain: Plain::new(id.to_owned(), location),
-            keys: <_>::default(),
-        };
+        let mut vault = Vault::new(Plain::new(id.to_owned(), location));
         vault.update(&body, ask.version())?;
         let shown = vault.show();
         self.vaults.insert(key, vault);

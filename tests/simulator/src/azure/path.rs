@@ -166,6 +166,7 @@ fn scope_text(segments: &[String]) -> String {
 
 /// Every type the simulator knows, in Azure's own spelling.
 pub(super) const TYPES: &[&str] = &[
+    "Microsoft.Authorization/denyAssignments",
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Authorization/roleDefinitions",
     "Microsoft.HealthcareApis/locations/operationresults",

@@ -21,6 +21,7 @@ impl Estate {
             self.require_subscription(&subscription)?;
         }
         match ask.path.kind().as_str() {
+            "Microsoft.Authorization/denyAssignments" => self.deny_assignments(ask),
             "Microsoft.Authorization/roleAssignments" => self.role_assignments(ask),
             "Microsoft.Authorization/roleDefinitions" => self.role_definitions(ask),
             "Microsoft.HealthcareApis/locations/operationresults" => self.operation_results(ask),

@@ -122,6 +122,11 @@ impl Rig {
 
     /// Calls ARM, or any address when the path is a whole URL.
     pub(super) fn call(&mut self, method: &str, path: &str, body: Option<Value>) -> Got {
+        let request = self.request(method, path, body);
+        self.send(&request)
+    }
+
+    pub(super) fn request(&self, method: &str, path: &str, body: Option<Value>) -> Request<Bytes> {
         let (audience, url) = match path.strip_prefix('/') {
             Some(_) => (
                 "https://management.azure.com",
@@ -141,13 +146,12 @@ impl Rig {
             .expect("a time");
         let times = (audience, self.now, expires);
         let token = token(&self.client, TENANT, &Operator::default(), times);
-        let request = Request::builder()
+        Request::builder()
             .method(method)
             .uri(url)
             .header("authorization", format!("Bearer {token}"))
             .body(body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())))
-            .expect("a request");
-        self.send(&request)
+            .expect("a request")
     }
 
     pub(super) fn send(&mut self, request: &Request<Bytes>) -> Got {

@@ -3,7 +3,7 @@
 //! Sources: the open-source parts of the service (the test each minute, the reasons) and SQL's
 //! documentation of TDE with customer keys (the 30 minutes).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 mod put;
@@ -37,8 +37,8 @@ pub(super) struct Service {
     pub(super) denial: Option<Denial>,
     pub(super) next_probe: Timestamp,
     pub(super) health: Health,
-    /// The next operation ends Failed, whatever it asks for.
-    pub(super) fail_next: bool,
+    /// The next operation ends so, `Failed` or `Canceled`, whatever it asks for.
+    pub(super) fail_next: Option<&'static str>,
 }
 
 /// A write that is under way.
@@ -91,6 +91,10 @@ pub(super) struct Health {
     /// When the last time of trouble began and ended.
     pub(super) resolved: Option<(Timestamp, Timestamp)>,
     pub(super) publish_at: Option<Timestamp>,
+    /// It goes on to show what it shows, whatever happens.
+    pub(super) stuck: bool,
+    /// How long after a finding it tells; absent: as long as usual.
+    pub(super) lag: Option<SignedDuration>,
     /// A word that somebody set by hand instead: `Available`, `Degraded`, `Unavailable`, `Unknown`.
     pub(super) forced: Option<(&'static str, Timestamp)>,
 }
@@ -129,9 +133,11 @@ impl Service {
                 occurred: now,
                 resolved: None,
                 publish_at: None,
+                stuck: false,
+                lag: None,
                 forced: None,
             },
-            fail_next: false,
+            fail_next: None,
         }
     }
 
@@ -240,12 +246,16 @@ impl Service {
     /// The store changes; Resource Health hears of it a little later.
     pub(super) fn turn(&mut self, store: Store, settings: &Settings, at: Timestamp) {
         self.store = store;
-        let publish = settings.after(at, settings.health_publish);
+        let lag = self.health.lag.unwrap_or(settings.health_publish);
+        let publish = settings.after(at, lag);
         self.health.publish_at.get_or_insert(publish);
     }
 
     fn publish(&mut self, at: Timestamp) {
         self.health.publish_at = None;
+        if self.health.stuck {
+            return;
+        }
         let was_bad = self.health.shown != Store::Open;
         if was_bad && self.store == Store::Open {
             self.health.resolved = Some((self.health.occurred, at));
@@ -262,9 +272,13 @@ impl Service {
         let Some(pending) = self.pending.take() else {
             return false;
         };
-        let forced = std::mem::take(&mut self.fail_next);
+        let forced = self.fail_next.take();
         let outcome = match pending.act {
-            _ if forced => Err((
+            _ if forced == Some("Canceled") => Err((
+                "OperationCanceled".to_owned(),
+                "The operation was canceled before it ended.".to_owned(),
+            )),
+            _ if forced.is_some() => Err((
                 "InternalServerError".to_owned(),
                 "The operation failed inside the service. Try it again.".to_owned(),
             )),
@@ -272,7 +286,7 @@ impl Service {
                 if let Some(principal) = self.system_principal.take() {
                     estate.drop_principal(&principal);
                 }
-                finish(estate, &pending.operation, at, Ok(()));
+                finish(estate, &pending.operation, at, ("Succeeded", None));
                 return true;
             }
             Act::Patch(document) => {
@@ -281,12 +295,16 @@ impl Service {
             }
             Act::Put(document) => self.put(document, estate, settings, at),
         };
-        self.settled = if outcome.is_ok() {
-            "Succeeded"
-        } else {
-            "Failed"
+        self.settled = match outcome {
+            Ok(()) => "Succeeded",
+            Err(_) => forced.unwrap_or("Failed"),
         };
-        finish(estate, &pending.operation, at, outcome);
+        finish(
+            estate,
+            &pending.operation,
+            at,
+            (self.settled, outcome.err()),
+        );
         false
     }
 
@@ -338,22 +356,18 @@ fn finish(
     estate: &mut Estate,
     operation: &str,
     at: Timestamp,
-    outcome: Result<(), (String, String)>,
+    (status, error): (&'static str, Option<(String, String)>),
 ) {
     if let Some(operation) = estate.operations.get_mut(operation) {
         operation.ended = Some(at);
-        operation.status = if outcome.is_ok() {
-            "Succeeded"
-        } else {
-            "Failed"
-        };
-        operation.error = outcome.err();
+        operation.status = status;
+        operation.error = error;
     }
 }
 
 /// Keeps a simulation whose speed rounds the probe to nothing from standing still.
 fn just_after(at: Timestamp) -> Timestamp {
-    at.checked_add(jiff::SignedDuration::from_millis(1))
+    at.checked_add(SignedDuration::from_millis(1))
         .unwrap_or(Timestamp::MAX)
 }
 

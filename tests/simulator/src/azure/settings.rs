@@ -32,6 +32,10 @@ pub struct Settings {
     pub token_life: SignedDuration,
     /// Rows on a page of any list.
     pub page_size: usize,
+    /// Rows on a page of Resource Health.
+    pub health_page_size: usize,
+    /// Calls that the host of one vault takes in ten seconds, whoever sends them.
+    pub vault_calls: u32,
     /// Reads a client may send to a subscription at once.
     pub read_burst: u32,
     /// Reads a second that come back.
@@ -77,6 +81,8 @@ impl Default for Settings {
             retry_after: SignedDuration::from_secs(10),
             token_life: SignedDuration::from_hours(1),
             page_size: 100,
+            health_page_size: 1000,
+            vault_calls: 4000,
             read_burst: 250,
             read_rate: 25,
             write_burst: 200,

@@ -15,6 +15,10 @@ pub(super) struct Vault {
     pub(super) plain: Plain,
     /// Keys by lower-case name.
     pub(super) keys: BTreeMap<String, Key>,
+    /// No packet of the operator reaches the vault's own host; everybody else's do.
+    pub(super) cut_off: bool,
+    /// Calls to its host in the window of ten seconds that began then.
+    pub(super) window: (Timestamp, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub(super) struct Key {
     pub(super) tags: Option<Value>,
     /// Oldest first.
     pub(super) versions: Vec<Version>,
+    /// Versions that are not there any more, each with its place among the others.
+    pub(super) missing: Vec<(usize, Version)>,
     pub(super) deleted: Option<Timestamp>,
 }
 
@@ -43,6 +49,15 @@ pub(super) struct Version {
 }
 
 impl Vault {
+    pub(super) fn new(plain: Plain) -> Self {
+        Self {
+            plain,
+            keys: BTreeMap::new(),
+            cut_off: false,
+            window: (Timestamp::UNIX_EPOCH, 0),
+        }
+    }
+
     /// `https://<name>.vault.azure.net`, without a slash at the end.
     pub(super) fn url(&self) -> String {
         format!(
@@ -79,6 +94,12 @@ impl Vault {
             .unwrap_or("Enabled")
     }
 
+    /// Whether the name of its host can be resolved: not while it is being registered.
+    pub(super) fn resolves(&self) -> bool {
+        let state = self.plain.properties.get("provisioningState");
+        state.and_then(Value::as_str) != Some("RegisteringDns")
+    }
+
     /// Whether anybody from the internet is kept out.
     pub(super) fn is_closed(&self) -> bool {
         !self.network().eq_ignore_ascii_case("enabled")
@@ -106,7 +127,8 @@ impl Vault {
     pub(super) fn add_version(&mut self, key: &str, model: Version) -> Option<String> {
         let vault = self.plain.name.clone();
         let entry = self.keys.get_mut(&key.to_ascii_lowercase())?;
-        let name = hex(&format!("version/{vault}/{key}/{}", entry.versions.len()));
+        let place = entry.versions.len().saturating_add(entry.missing.len());
+        let name = hex(&format!("version/{vault}/{key}/{place}"));
         entry.versions.push(Version {
             name: name.clone(),
             ..model
@@ -148,6 +170,16 @@ impl Vault {
 }
 
 impl Key {
+    pub(super) fn new(name: &str, tags: Option<Value>) -> Self {
+        Self {
+            name: name.to_owned(),
+            tags,
+            versions: Vec::new(),
+            missing: Vec::new(),
+            deleted: None,
+        }
+    }
+
     pub(super) fn newest(&self) -> Option<&Version> {
         self.versions.last()
     }

@@ -37,6 +37,9 @@ pub struct World {
     /// Role assignments that are in effect from the start.
     #[serde(default)]
     pub role_assignments: Vec<AssignmentSpec>,
+    /// Other resources of each subscription, which Resource Health lists too.
+    #[serde(default)]
+    pub foreign_resources: u32,
 }
 
 /// What the operator's client may do; the built-in one has what its custom role needs.
@@ -190,6 +193,7 @@ impl World {
                 properties: Map::new(),
             }],
             role_assignments: Vec::new(),
+            foreign_resources: 0,
         }
     }
 

@@ -15,6 +15,7 @@ pub(super) fn readable(estate: &Value) -> String {
         lines.push(format!("Key vault {}: deleted", word(vault)));
     }
     describe_roles(&mut lines, estate);
+    describe_denials(&mut lines, estate);
     describe_access(&mut lines, estate);
     describe_troubles(&mut lines, estate);
     lines.join("\n")
@@ -65,6 +66,12 @@ fn describe_vault(lines: &mut Vec<String>, vault: &Value) {
             "trusted services pass",
             "nobody passes",
         ));
+    }
+    if is_true(vault, "cutOffFromOperator") {
+        traits.push("out of the operator's reach".to_owned());
+    }
+    if text(vault, "provisioningState") == "RegisteringDns" {
+        traits.push("its name is being registered".to_owned());
     }
     lines.push(format!(
         "Key vault {}: {}",
@@ -117,6 +124,14 @@ fn describe_roles(lines: &mut Vec<String>, estate: &Value) {
             .map_or(scope.as_str(), |(_, name)| name);
         let (role, principal) = (text(assignment, "role"), text(assignment, "principal"));
         lines.push(format!("  {role} for {principal} at {scope}, {effect}"));
+    }
+}
+
+fn describe_denials(lines: &mut Vec<String>, estate: &Value) {
+    for denial in list(estate, "denyAssignments") {
+        let whom = field(denial, "principal").map_or_else(|| "everybody".to_owned(), word);
+        let scope = text(denial, "scope");
+        lines.push(format!("Deny assignment at {scope}: no keys for {whom}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changes carried out on the estate.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
         access::KeyReference,
         document::encryption,
         estate::Estate,
-        path::{covers, segment_after},
+        path::segment_after,
         service::{Binding, Service, Store},
         settings::Settings,
         vault::Vault,
@@ -39,6 +39,29 @@ impl Azure {
                 self.estate
                     .remove_assignments(scope, principal.as_deref(), (&self.settings, now))
             }
+            Change::RoleAssignmentAdded {
+                scope,
+                principal,
+                role,
+            } => {
+                let principal = if principal == "operator" {
+                    &self.operator.principal_id
+                } else {
+                    principal
+                };
+                let place = (&self.settings, now);
+                self.estate.add_assignment(scope, (principal, role), place)
+            }
+            Change::DenyAssignmentAdded { scope, principal } => {
+                self.estate.add_denial(scope, principal.as_deref(), now)
+            }
+            Change::DenyAssignmentsRemoved { scope } => self.estate.remove_denials(scope),
+            Change::ForeignResources { count } => {
+                self.estate.foreign = *count;
+                Ok(format!(
+                    "Resource Health lists {count} more resources in each subscription."
+                ))
+            }
             Change::Service { service, to } => {
                 self.estate
                     .change_service(service, to, (&self.settings, now))
@@ -46,10 +69,7 @@ impl Azure {
             Change::Health { service, to } => self.estate.change_health(service, *to, now),
             Change::Throttling { retry_after } => {
                 self.throttle.closed = *retry_after;
-                Ok(retry_after.map_or_else(
-                    || "ARM's throttling is back to its own token buckets.".to_owned(),
-                    |seconds| format!("ARM refuses every call with Retry-After {seconds}."),
-                ))
+                Ok(throttled(*retry_after))
             }
             Change::ControlPlane { broken } => {
                 self.broken = *broken;
@@ -70,6 +90,13 @@ impl Azure {
             }
         }
     }
+}
+
+fn throttled(retry_after: Option<u32>) -> String {
+    retry_after.map_or_else(
+        || "ARM's throttling is back to its own token buckets.".to_owned(),
+        |seconds| format!("ARM refuses every call with Retry-After {seconds}."),
+    )
 }
 
 impl Estate {
@@ -116,6 +143,12 @@ impl Estate {
             VaultChange::FirewallOpen => rule(vault, "defaultAction", "Allow"),
             VaultChange::BypassOff => rule(vault, "bypass", "None"),
             VaultChange::BypassOn => rule(vault, "bypass", "AzureServices"),
+            VaultChange::PerimeterClosed => set("publicNetworkAccess", json!("SecuredByPerimeter")),
+            VaultChange::PerimeterOpen => set("publicNetworkAccess", json!("Enabled")),
+            VaultChange::RegisteringDns => set("provisioningState", json!("RegisteringDns")),
+            VaultChange::Registered => set("provisioningState", json!("Succeeded")),
+            VaultChange::DataPlaneClosed => vault.cut_off = true,
+            VaultChange::DataPlaneOpen => vault.cut_off = false,
             VaultChange::Deleted | VaultChange::Recovered | VaultChange::Purged => {
                 self.delete_vault(&id, now);
             }
@@ -160,31 +193,6 @@ impl Estate {
         })
     }
 
-    fn remove_assignments(
-        &mut self,
-        scope: &str,
-        principal: Option<&str>,
-        (settings, now): (&Settings, Timestamp),
-    ) -> Outcome {
-        let vault = self.vault_named(scope).map(|vault| vault.plain.id.clone());
-        if vault.is_none() && !scope.starts_with('/') {
-            return Err(ChangeError(format!(
-                "'{scope}' is neither a vault's name nor an ARM id, which begins with /subscriptions/"
-            )));
-        }
-        let id = vault.unwrap_or_else(|| scope.to_owned());
-        let ends = settings.after(now, settings.role_removal_effect);
-        let hit = self.assignments.values_mut().filter(|own| {
-            own.ends.is_none()
-                && covers(&id, &own.scope)
-                && principal.is_none_or(|who| own.principal.eq_ignore_ascii_case(who))
-        });
-        let count = hit.map(|own| own.ends = Some(ends)).count();
-        Ok(format!(
-            "{count} role assignment(s) at or below '{scope}' are removed."
-        ))
-    }
-
     fn change_service(
         &mut self,
         name: &str,
@@ -203,6 +211,7 @@ impl Estate {
             self.services.remove(&id.to_ascii_lowercase());
             return Ok(format!("The DICOM service '{name}' is deleted."));
         }
+        let state = provisioning_state(to)?;
         if let ServiceChange::Key(url) = to
             && KeyReference::parse(url).is_none()
         {
@@ -240,8 +249,16 @@ impl Estate {
                     }
                     format!("'{}' has the tag {tag}={value}.", service.name)
                 }
+                ServiceChange::Provisioning(_) => {
+                    service.settled = state.unwrap_or(service.settled);
+                    return format!("'{}' is {} now.", service.name, service.settled);
+                }
+                ServiceChange::OperationCanceled => {
+                    service.fail_next = Some("Canceled");
+                    return format!("The next operation on '{}' is canceled.", service.name);
+                }
                 ServiceChange::OperationFails | ServiceChange::Deleted => {
-                    service.fail_next = true;
+                    service.fail_next = Some("Failed");
                     return format!("The next operation on '{}' will fail.", service.name);
                 }
             };
@@ -252,15 +269,30 @@ impl Estate {
 
     fn change_health(&mut self, name: &str, to: HealthWord, now: Timestamp) -> Outcome {
         self.with_service(name, |service, _| {
+            let health = &mut service.health;
             let state = match to {
-                HealthWord::Automatic => None,
                 HealthWord::Available => Some("Available"),
                 HealthWord::Degraded => Some("Degraded"),
                 HealthWord::Unavailable => Some("Unavailable"),
                 HealthWord::Unknown => Some("Unknown"),
+                HealthWord::Automatic | HealthWord::Stuck | HealthWord::Late(_) => None,
             };
-            service.health.forced = state.map(|state| (state, now));
-            let shown = state.unwrap_or("what its own test finds");
+            health.forced = state.map(|state| (state, now));
+            health.stuck = to == HealthWord::Stuck;
+            health.lag = if let HealthWord::Late(seconds) = to {
+                Some(SignedDuration::from_secs(seconds.into()))
+            } else {
+                None
+            };
+            if to == HealthWord::Automatic {
+                health.publish_at = Some(now);
+            }
+            let shown = match (state, health.lag) {
+                (Some(state), _) => state.to_owned(),
+                (None, Some(lag)) => format!("what its own test finds, {lag:#} later"),
+                (None, None) if health.stuck => "what it shows now, whatever happens".to_owned(),
+                (None, None) => "what its own test finds".to_owned(),
+            };
             format!("Resource Health shows for '{}': {shown}.", service.name)
         })
     }
@@ -301,6 +333,30 @@ impl Estate {
         Ok(said)
     }
 }
+
+/// The state that a change asks for, if it asks for one.
+fn provisioning_state(to: &ServiceChange) -> Result<Option<&'static str>, ChangeError> {
+    let ServiceChange::Provisioning(word) = to else {
+        return Ok(None);
+    };
+    let mut states = STATES.into_iter();
+    let found = states.find(|own| own.eq_ignore_ascii_case(word));
+    let known = STATES.join(", ");
+    let wrong = || ChangeError(format!("'{word}' is none of {known}"));
+    found.map(Some).ok_or_else(wrong)
+}
+
+/// What `provisioningState` of a service may say while no operation runs.
+const STATES: [&str; 8] = [
+    "Succeeded",
+    "Failed",
+    "Canceled",
+    "Deprovisioned",
+    "Moving",
+    "Suspended",
+    "Warned",
+    "SystemMaintenance",
+];
 
 fn rule(vault: &mut Vault, name: &str, value: &str) {
     let rules = vault.plain.properties.entry("networkAcls").or_insert_with(|| {

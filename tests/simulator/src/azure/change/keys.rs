@@ -44,30 +44,31 @@ impl Estate {
                 let made = vault.add_version(name, model).unwrap_or_default();
                 return Ok(format!("The key '{whole}' has a new version, {made}."));
             }
-            KeyChange::Deleted | KeyChange::Recovered | KeyChange::Purged if version.is_some() => {
+            KeyChange::Purged if version.is_some() => {
                 return Err(ChangeError(format!(
-                    "only whole keys are deleted, recovered or purged: write key {whole}"
+                    "only whole keys are purged: write key {whole}"
                 )));
             }
             KeyChange::Purged => {
                 vault.keys.remove(&lower);
             }
             KeyChange::Deleted | KeyChange::Recovered => {
-                let wants_gone = to == KeyChange::Deleted;
+                let gone = to == KeyChange::Deleted;
                 let key = vault.keys.get_mut(&lower);
-                let Some(key) = key.filter(|key| key.deleted.is_some() != wants_gone) else {
-                    let word = if wants_gone {
-                        "deleted already"
-                    } else {
-                        "not deleted"
-                    };
-                    return Err(ChangeError(format!("the key '{whole}' is {word}")));
-                };
-                key.deleted = wants_gone.then_some(now);
+                let changed = key.is_some_and(|key| match version {
+                    Some(one) => key.lose(one, gone),
+                    None => key.delete(gone, now),
+                });
+                if !changed {
+                    let word = if gone { "gone already" } else { "not deleted" };
+                    let slash = version.map_or_else(String::new, |one| format!("/{one}"));
+                    return Err(ChangeError(format!("the key '{whole}{slash}' is {word}")));
+                }
             }
             KeyChange::Disabled
             | KeyChange::Enabled
             | KeyChange::Expired
+            | KeyChange::ExpiresIn(_)
             | KeyChange::NotYetValid
             | KeyChange::Valid => {
                 let key = vault.keys.get_mut(&lower).into_iter();
@@ -78,10 +79,12 @@ impl Estate {
             }
         }
         let which = version.map_or_else(String::new, |own| format!(", version {own},"));
-        Ok(format!(
-            "The key '{whole}'{which} is now {}.",
+        let said = if let KeyChange::ExpiresIn(seconds) = to {
+            format!("good for {seconds} more seconds")
+        } else {
             plain_word(to)
-        ))
+        };
+        Ok(format!("The key '{whole}'{which} is now {said}."))
     }
 }
 
@@ -96,14 +99,46 @@ impl Vault {
                 known.join(", ")
             )));
         };
-        let Some(wanted) = version.filter(|wanted| key.version(wanted).is_none()) else {
+        let missing = key.missing.iter().map(|(_, own)| own);
+        let all = || key.versions.iter().chain(missing.clone());
+        let known: Vec<&str> = all().map(|own| own.name.as_str()).collect();
+        let unknown = |wanted: &&str| !known.iter().any(|own| own.eq_ignore_ascii_case(wanted));
+        let Some(wanted) = version.filter(unknown) else {
             return Ok(());
         };
-        let known: Vec<&str> = key.versions.iter().map(|own| own.name.as_str()).collect();
         Err(ChangeError(format!(
             "the key '{name}' has no version '{wanted}'; the versions are: {}",
             known.join(", ")
         )))
+    }
+}
+
+impl Key {
+    /// Deletes it softly or brings it back; whether that changed anything.
+    fn delete(&mut self, gone: bool, now: Timestamp) -> bool {
+        let changes = self.deleted.is_some() != gone;
+        if changes {
+            self.deleted = gone.then_some(now);
+        }
+        changes
+    }
+
+    /// Takes a version away, or puts it back where it was; whether there was one to move.
+    fn lose(&mut self, version: &str, gone: bool) -> bool {
+        let named = |own: &Version| own.name.eq_ignore_ascii_case(version);
+        if gone {
+            let Some(at) = self.versions.iter().position(named) else {
+                return false;
+            };
+            self.missing.push((at, self.versions.remove(at)));
+            return true;
+        }
+        let Some(place) = self.missing.iter().position(|(_, own)| named(own)) else {
+            return false;
+        };
+        let (at, found) = self.missing.remove(place);
+        self.versions.insert(at.min(self.versions.len()), found);
+        true
     }
 }
 
@@ -116,6 +151,10 @@ impl Version {
             KeyChange::Disabled => self.enabled = false,
             KeyChange::Enabled => self.enabled = true,
             KeyChange::Expired => self.expires = now.checked_sub(hour).ok(),
+            KeyChange::ExpiresIn(seconds) => {
+                let left = SignedDuration::from_secs(i64::from(seconds));
+                self.expires = now.checked_add(left).ok();
+            }
             KeyChange::NotYetValid => self.not_before = now.checked_add(hour).ok(),
             KeyChange::Valid => {
                 self.expires = None;

@@ -8,6 +8,8 @@ use crate::azure::{
     rig::{KEY, Rig},
 };
 
+mod causes;
+
 fn parse(words: &str) -> Result<Change, String> {
     let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
     Change::parse(&words)
@@ -31,6 +33,11 @@ fn words_that_mean_nothing_are_answered_with_what_would_be_right() {
         ("health radiology", "degraded"),
         ("throttling on soon", "throttling on 5"),
         ("control-plane bad", "broken|ok"),
+        ("deny-assignments clinic-keys", "added"),
+        ("role-assignments clinic-keys added operator", "<role>"),
+        ("key clinic-keys/dicom-cmk expires-in soon", "20d, 12h"),
+        ("health radiology late 5", "30m or 45s"),
+        ("foreign-resources many", "no number"),
         ("faults GET", "drop-before"),
         ("faults GET x status many", "no number"),
         ("faults GET x reset twice", "skip <n>"),
@@ -56,6 +63,14 @@ fn words_become_values_that_survive_json() {
         "vault clinic-keys firewall-closed",
         "identity imaging/clinic/radiology off",
         "role-assignments clinic-keys removed 33333333-3333-3333-3333-333333333333",
+        "role-assignments clinic-keys added operator Key Vault Reader",
+        "deny-assignments clinic-keys added",
+        "deny-assignments clinic-keys removed",
+        "key clinic-keys/dicom-cmk expires-in 20d",
+        "health radiology late 5m",
+        "foreign-resources 5000",
+        "service radiology provisioning Failed",
+        "service radiology operation-canceled",
         "service radiology tags a=b",
         "service radiology deleted",
         "health radiology degraded",
@@ -106,6 +121,11 @@ fn changes_of_what_is_not_there_say_what_there_is() {
         ("identity other deleted", "radiology-identity"),
         ("identity other off", "imaging/clinic/radiology"),
         ("role-assignments other removed", "/subscriptions/"),
+        (
+            "role-assignments clinic-keys added operator Boss",
+            "Key Vault Reader",
+        ),
+        ("deny-assignments other added", "/subscriptions/"),
         ("service radiology key http://x", "https://<vault>"),
     ];
     for (words, help) in cases {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::fault::{FaultAnswer, FaultRule},
-    Change, ServiceChange,
+    Change, HealthWord, KeyChange, ServiceChange,
 };
 
 impl Change {
@@ -16,7 +16,8 @@ impl Change {
     pub fn parse(words: &[String]) -> Result<Self, String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
-            ["key", path, to] => key(path, to),
+            ["key", path, to] => key(path, word(to, KEY)?),
+            ["key", path, "expires-in", time] => key(path, KeyChange::ExpiresIn(seconds(time)?)),
             ["key", ..] => Err(format!(
                 "write: key <vault>/<key>[/<version>] {}",
                 one_of(KEY)
@@ -36,15 +37,26 @@ impl Change {
             ),
             ["role-assignments", scope, rest @ ..] => role_assignments(scope, rest),
             ["role-assignments"] => Err(ROLE_ASSIGNMENTS.to_owned()),
+            ["deny-assignments", scope, rest @ ..] => deny_assignments(scope, rest),
+            ["deny-assignments"] => Err(DENY_ASSIGNMENTS.to_owned()),
             ["service", service, rest @ ..] => Ok(Self::Service {
                 service: (*service).to_owned(),
                 to: service_change(rest)?,
+            }),
+            ["health", service, "late", time] => Ok(Self::Health {
+                service: (*service).to_owned(),
+                to: HealthWord::Late(seconds(time)?),
             }),
             ["health", service, to] => Ok(Self::Health {
                 service: (*service).to_owned(),
                 to: word(to, HEALTH)?,
             }),
             ["health", ..] => Err(format!("write: health <service> {}", one_of(HEALTH))),
+            ["foreign-resources", count] => count
+                .parse()
+                .map(|count| Self::ForeignResources { count })
+                .map_err(|_| format!("'{count}' is no number: write foreign-resources 5000")),
+            ["foreign-resources", ..] => Err("write: foreign-resources <number>".to_owned()),
             ["throttling", "off"] => Ok(Self::Throttling { retry_after: None }),
             ["throttling", "on"] => Ok(Self::Throttling {
                 retry_after: Some(5),
@@ -63,14 +75,15 @@ impl Change {
             ["faults", rest @ ..] => fault(rest).map(Self::Fault),
             other => Err(format!(
                 "'{}' is nothing that can be set: begin with key, vault, identity, \
-                 role-assignments, service, health, throttling, control-plane or faults",
+                 role-assignments, deny-assignments, service, health, foreign-resources, \
+                 throttling, control-plane or faults",
                 other.first().unwrap_or(&"")
             )),
         }
     }
 }
 
-fn key(path: &str, to: &str) -> Result<Change, String> {
+fn key(path: &str, to: KeyChange) -> Result<Change, String> {
     let mut parts = path.split('/').map(str::to_owned);
     let (Some(vault), Some(key), version, None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -83,7 +96,7 @@ fn key(path: &str, to: &str) -> Result<Change, String> {
         vault,
         key,
         version,
-        to: word(to, KEY)?,
+        to,
     })
 }
 
@@ -91,12 +104,48 @@ fn role_assignments(scope: &str, rest: &[&str]) -> Result<Change, String> {
     let principal = match rest {
         ["removed"] => None,
         ["removed", principal] => Some((*principal).to_owned()),
+        ["added", principal, role @ ..] if !role.is_empty() => {
+            return Ok(Change::RoleAssignmentAdded {
+                scope: scope.to_owned(),
+                principal: (*principal).to_owned(),
+                role: role.join(" "),
+            });
+        }
         _ => return Err(ROLE_ASSIGNMENTS.to_owned()),
     };
     Ok(Change::RoleAssignmentsRemoved {
         scope: scope.to_owned(),
         principal,
     })
+}
+
+fn deny_assignments(scope: &str, rest: &[&str]) -> Result<Change, String> {
+    let scope = scope.to_owned();
+    let principal = match rest {
+        ["removed"] => return Ok(Change::DenyAssignmentsRemoved { scope }),
+        ["added"] => None,
+        ["added", principal] => Some((*principal).to_owned()),
+        _ => return Err(DENY_ASSIGNMENTS.to_owned()),
+    };
+    Ok(Change::DenyAssignmentAdded { scope, principal })
+}
+
+/// Reads a time such as `20d`, `12h`, `30m` or `45s`.
+fn seconds(text: &str) -> Result<u32, String> {
+    let unit = text.chars().last().unwrap_or_default();
+    let number = text.strip_suffix(unit).unwrap_or_default().parse::<u32>();
+    let factor = match unit {
+        'd' => Some(86_400),
+        'h' => Some(3_600),
+        'm' => Some(60),
+        's' => Some(1),
+        _ => None,
+    };
+    let product = number
+        .ok()
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor));
+    product.ok_or_else(|| format!("'{text}' is no time: write 20d, 12h, 30m or 45s"))
 }
 
 fn service_change(words: &[&str]) -> Result<ServiceChange, String> {
@@ -109,9 +158,11 @@ fn service_change(words: &[&str]) -> Result<ServiceChange, String> {
         }
         ["deleted"] => Ok(ServiceChange::Deleted),
         ["operation-fails"] => Ok(ServiceChange::OperationFails),
+        ["operation-canceled"] => Ok(ServiceChange::OperationCanceled),
+        ["provisioning", state] => Ok(ServiceChange::Provisioning((*state).to_owned())),
         _ => Err(
             "write: service <service> key removed | key <url> | tags <name>=<value> | deleted \
-                  | operation-fails"
+                  | operation-fails | operation-canceled | provisioning <state>"
                 .to_owned(),
         ),
     }
@@ -216,6 +267,7 @@ const KEY: &[&str] = &[
     "recovered",
     "purged",
     "expired",
+    "expires-in <time>",
     "not-yet-valid",
     "valid",
     "new-version",
@@ -228,6 +280,12 @@ const VAULT: &[&str] = &[
     "firewall-open",
     "bypass-off",
     "bypass-on",
+    "perimeter-closed",
+    "perimeter-open",
+    "data-plane-closed",
+    "data-plane-open",
+    "registering-dns",
+    "registered",
     "access-policies",
     "rbac",
     "purge-protection-off",
@@ -242,8 +300,13 @@ const HEALTH: &[&str] = &[
     "degraded",
     "unavailable",
     "unknown",
+    "stuck",
+    "late <time>",
 ];
-const ROLE_ASSIGNMENTS: &str = "write: role-assignments <vault or ARM id> removed [<principal id>]";
+const ROLE_ASSIGNMENTS: &str = "write: role-assignments <vault, service or ARM id> removed \
+    [<principal id>] | added <principal id, identity or operator> <role>";
+const DENY_ASSIGNMENTS: &str =
+    "write: deny-assignments <vault or ARM id> added [<principal id or identity>] | removed";
 const FAULT: &str = "write: faults <METHOD|any> <part of the url|any> drop-before | drop-after | \
     delay <ms> | throttled <Retry-After|none> | status <code> | malformed | truncated | endless | \
     redirect <url> | next-link <url> | poll-link <url> | reset | silence, then [skip <n>] [times \

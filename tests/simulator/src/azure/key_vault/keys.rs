@@ -86,12 +86,7 @@ impl Vault {
             );
         }
         let version = read_version(body.get("properties").unwrap_or(&Value::Null), now)?;
-        let key = Key {
-            name: name.to_owned(),
-            tags: body.get("tags").cloned(),
-            versions: Vec::new(),
-            deleted: None,
-        };
+        let key = Key::new(name, body.get("tags").cloned());
         self.keys.insert(name.to_ascii_lowercase(), key);
         self.add_version(name, version);
         Ok(())

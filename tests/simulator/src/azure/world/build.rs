@@ -23,6 +23,7 @@ impl World {
     pub(in super::super) fn build(&self, settings: &Settings, now: Timestamp) -> Estate {
         let mut estate = Estate::default();
         estate.tenant.clone_from(&self.tenant);
+        estate.foreign = self.foreign_resources;
         for (place, id) in self.subscriptions.iter().enumerate() {
             let name = format!("Simulated subscription {}", place.saturating_add(1));
             estate.subscriptions.insert(id.to_ascii_lowercase(), name);
@@ -115,10 +116,7 @@ impl World {
             "Microsoft.KeyVault/vaults",
             &spec.name,
         );
-        let mut vault = Vault {
-            plain: Plain::new(id, &place),
-            keys: <_>::default(),
-        };
+        let mut vault = Vault::new(Plain::new(id, &place));
         let sound = json!({
             "tenantId": self.tenant,
             "sku": { "family": "A", "name": "premium" },
@@ -137,12 +135,7 @@ impl World {
         properties.retain(|_, value| !value.is_null());
         vault.plain.properties = properties;
         for key in &spec.keys {
-            let entry = Key {
-                name: key.name.clone(),
-                tags: None,
-                versions: Vec::new(),
-                deleted: None,
-            };
+            let entry = Key::new(&key.name, None);
             vault.keys.insert(key.name.to_ascii_lowercase(), entry);
             for _ in 0..key.versions.unwrap_or(1).max(1) {
                 vault.add_version(&key.name, key.version(now));
