@@ -30,7 +30,7 @@ simulate: ## One random run of the whole operator on virtual time: make simulate
 bench: ## The figures of docs/benchmarks.md, and target/bench/results.json
 	@tests/scripts/bench
 
-fidelity: ## What others wrote, against the simulator: Microsoft's SDKs and oav
+fidelity: ## What others wrote, against the simulator: Microsoft's SDKs, az and oav
 	@tests/scripts/fidelity
 
 image: ## Build the container image and inspect it
