@@ -127,7 +127,8 @@ and the CA as one that it trusts (curl: --cacert, Python: REQUESTS_CA_BUNDLE, No
 const SET_HELP: &str = "\
 Examples:
   azure-simulator set key clinic-keys/dicom-cmk disabled
-      also: enabled, deleted, recovered, purged, expired, not-yet-valid, valid, new-version
+      also: enabled, deleted, recovered, purged, expired, not-yet-valid, valid, new-version,
+      unwrap-forbidden, unwrap-permitted
       a version after a third slash means that one alone
   azure-simulator set key clinic-keys/dicom-cmk expires-in 20d
   azure-simulator set vault clinic-keys firewall-closed
@@ -139,6 +140,7 @@ Examples:
   azure-simulator set identity imaging/clinic/radiology off
   azure-simulator set identity radiology-identity deleted
   azure-simulator set role-assignments clinic-keys removed
+      also: conditional, unconditional
   azure-simulator set role-assignments clinic-keys added operator Key Vault Reader
   azure-simulator set deny-assignments clinic-keys added
   azure-simulator set service radiology key removed

@@ -61,6 +61,13 @@ pub enum Change {
         /// The role's name or GUID.
         role: String,
     },
+    /// Role assignments at or below a scope get a condition, or lose it.
+    RoleAssignmentsConditional {
+        /// A vault's or service's name, or an ARM id.
+        scope: String,
+        /// Whether they have one.
+        on: bool,
+    },
     /// A deny assignment takes the use of keys at or below a scope away, at once.
     DenyAssignmentAdded {
         /// A vault's name, or an ARM id.
@@ -132,6 +139,10 @@ pub enum KeyChange {
     NotYetValid,
     /// It loses its dates.
     Valid,
+    /// It permits unwrapKey no more.
+    UnwrapForbidden,
+    /// It permits unwrapKey.
+    UnwrapPermitted,
     /// It gets another version.
     NewVersion,
 }

@@ -52,6 +52,9 @@ impl Azure {
                 let place = (&self.settings, now);
                 self.estate.add_assignment(scope, (principal, role), place)
             }
+            Change::RoleAssignmentsConditional { scope, on } => {
+                self.estate.condition_assignments(scope, *on)
+            }
             Change::DenyAssignmentAdded { scope, principal } => {
                 self.estate.add_denial(scope, principal.as_deref(), now)
             }
@@ -73,12 +76,7 @@ impl Azure {
             }
             Change::ControlPlane { broken } => {
                 self.broken = *broken;
-                let state = if *broken {
-                    "answers every call with 503"
-                } else {
-                    "works again"
-                };
-                Ok(format!("ARM {state}."))
+                Ok(control_plane(*broken))
             }
             Change::Fault(rule) => {
                 self.faults.add(rule.clone());
@@ -89,6 +87,14 @@ impl Azure {
                 Ok("No fault rule is in force any more.".to_owned())
             }
         }
+    }
+}
+
+fn control_plane(broken: bool) -> String {
+    if broken {
+        "ARM answers every call with 503.".to_owned()
+    } else {
+        "ARM works again.".to_owned()
     }
 }
 

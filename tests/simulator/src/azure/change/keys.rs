@@ -70,6 +70,8 @@ impl Estate {
             | KeyChange::Expired
             | KeyChange::ExpiresIn(_)
             | KeyChange::NotYetValid
+            | KeyChange::UnwrapForbidden
+            | KeyChange::UnwrapPermitted
             | KeyChange::Valid => {
                 let key = vault.keys.get_mut(&lower).into_iter();
                 let versions = key.flat_map(|key| key.versions.iter_mut());
@@ -156,6 +158,8 @@ impl Version {
                 self.expires = now.checked_add(left).ok();
             }
             KeyChange::NotYetValid => self.not_before = now.checked_add(hour).ok(),
+            KeyChange::UnwrapForbidden => self.operations.retain(|own| own != "unwrapKey"),
+            KeyChange::UnwrapPermitted => self.operations.push("unwrapKey".to_owned()),
             KeyChange::Valid => {
                 self.expires = None;
                 self.not_before = None;

@@ -1,7 +1,7 @@
 //! Changes of role assignments and deny assignments.
 
 use jiff::Timestamp;
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use super::{
     super::{
@@ -101,6 +101,26 @@ impl Estate {
         ))
     }
 
+    /// A condition that nothing here evaluates: from outside nobody can tell what it lets pass.
+    pub(super) fn condition_assignments(&mut self, scope: &str, on: bool) -> Outcome {
+        let id = self.scope_of(scope)?;
+        let mut count = 0_u32;
+        let hit = self.assignments.values_mut();
+        for own in hit.filter(|own| own.ends.is_none() && covers(&id, &own.scope)) {
+            count = count.saturating_add(1);
+            if on {
+                own.kept.insert("condition".to_owned(), json!(CONDITION));
+                own.kept.insert("conditionVersion".to_owned(), json!("2.0"));
+            } else {
+                own.kept.retain(|name, _| name == "description");
+            }
+        }
+        let word = if on { "with" } else { "without" };
+        Ok(format!(
+            "{count} role assignment(s) at or below '{scope}' stand {word} a condition."
+        ))
+    }
+
     pub(super) fn add_denial(
         &mut self,
         scope: &str,
@@ -136,3 +156,7 @@ impl Estate {
         ))
     }
 }
+
+/// As the portal's editor writes one.
+const CONDITION: &str = "((!(ActionMatches{'Microsoft.KeyVault/vaults/keys/read'})) OR \
+    (@Resource[Microsoft.KeyVault/vaults/keys:name] StringEquals 'another-key'))";

@@ -64,6 +64,8 @@ fn words_become_values_that_survive_json() {
         "identity imaging/clinic/radiology off",
         "role-assignments clinic-keys removed 33333333-3333-3333-3333-333333333333",
         "role-assignments clinic-keys added operator Key Vault Reader",
+        "role-assignments clinic-keys conditional",
+        "key clinic-keys/dicom-cmk unwrap-forbidden",
         "deny-assignments clinic-keys added",
         "deny-assignments clinic-keys removed",
         "key clinic-keys/dicom-cmk expires-in 20d",

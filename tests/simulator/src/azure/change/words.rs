@@ -104,6 +104,12 @@ fn role_assignments(scope: &str, rest: &[&str]) -> Result<Change, String> {
     let principal = match rest {
         ["removed"] => None,
         ["removed", principal] => Some((*principal).to_owned()),
+        [word @ ("conditional" | "unconditional")] => {
+            return Ok(Change::RoleAssignmentsConditional {
+                scope: scope.to_owned(),
+                on: *word == "conditional",
+            });
+        }
         ["added", principal, role @ ..] if !role.is_empty() => {
             return Ok(Change::RoleAssignmentAdded {
                 scope: scope.to_owned(),
@@ -270,6 +276,8 @@ const KEY: &[&str] = &[
     "expires-in <time>",
     "not-yet-valid",
     "valid",
+    "unwrap-forbidden",
+    "unwrap-permitted",
     "new-version",
 ];
 const VAULT: &[&str] = &[
@@ -304,7 +312,7 @@ const HEALTH: &[&str] = &[
     "late <time>",
 ];
 const ROLE_ASSIGNMENTS: &str = "write: role-assignments <vault, service or ARM id> removed \
-    [<principal id>] | added <principal id, identity or operator> <role>";
+    [<principal id>] | added <principal id, identity or operator> <role> | conditional | unconditional";
 const DENY_ASSIGNMENTS: &str =
     "write: deny-assignments <vault or ARM id> added [<principal id or identity>] | removed";
 const FAULT: &str = "write: faults <METHOD|any> <part of the url|any> drop-before | drop-after | \

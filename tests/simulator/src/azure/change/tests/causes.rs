@@ -175,6 +175,31 @@ fn one_version_is_switched_off_or_lost_and_the_others_stay() {
 }
 
 #[test]
+fn a_key_may_lose_the_permission_to_unwrap() {
+    let mut rig = Rig::encrypted();
+    rig.set("key clinic-keys/dicom-cmk unwrap-forbidden");
+    let path = format!("{}/keys/dicom-cmk?api-version=2026-02-01", Rig::vault());
+    let operations = rig.get(&path).at("/properties/keyOps").to_string();
+    assert!(!operations.contains("unwrapKey"), "{operations}");
+    assert_eq!(after_a_test(&mut rig), 500);
+    rig.set("key clinic-keys/dicom-cmk unwrap-permitted");
+    assert_eq!(after_a_test(&mut rig), 503);
+}
+
+#[test]
+fn assignments_get_a_condition_and_lose_it() {
+    let mut rig = Rig::encrypted();
+    let list = "providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01";
+    let list = format!("{}/{list}", Rig::vault());
+    rig.set("role-assignments clinic-keys conditional");
+    let condition = rig.get(&list).rows()[0]["properties"]["condition"].clone();
+    assert!(condition.as_str().unwrap().contains("@Resource"));
+    rig.set("role-assignments clinic-keys unconditional");
+    let properties = rig.get(&list).rows()[0]["properties"].clone();
+    assert_eq!(properties.get("condition"), None);
+}
+
+#[test]
 fn a_key_expires_when_it_was_told_to() {
     let mut rig = Rig::encrypted();
     rig.set("key clinic-keys/dicom-cmk expires-in 20d");
