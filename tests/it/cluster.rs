@@ -40,12 +40,7 @@ impl Cluster {
     fn apply_definition(&self) {
         let definition = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/dicomencryptions.yaml");
         self.run(&["apply", "--server-side", "-f", definition]);
-        self.run(&[
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            "crd/dicomencryptions.dicomenc.io",
-        ]);
+        established(self.access());
     }
 
     /// How to reach it: kubeconfig files and kubectl.
@@ -80,4 +75,25 @@ impl Cluster {
             .kubectl_with_input(&["apply", "--namespace", namespace, "-f", "-"], manifest)
             .expect("kubectl can be started")
     }
+}
+
+/// Waits until the API server serves the operator's kind. A definition that has no condition at all
+/// yet makes `kubectl wait` fail at once, so it is asked again.
+pub(crate) fn established(access: &Access) {
+    let wait = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "crd",
+        "--all",
+    ];
+    let mut said = String::new();
+    for _ in 0..20 {
+        let output = access.kubectl(&wait).expect("kubectl can be started");
+        if output.success {
+            return;
+        }
+        said = output.stderr;
+    }
+    panic!("the definition is not established: {said}");
 }

@@ -4,5 +4,7 @@
 mod definition;
 mod estate;
 mod leases;
+mod leaving;
 mod onboarding;
 mod operator;
+mod restraint;

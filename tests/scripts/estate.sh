@@ -118,7 +118,8 @@ start_simulator() {
 # The CRD, and deploy/ as it is: its Deployment rests here (no node runs it), its rights count.
 install_operator() {
     kubectl apply --server-side -f crds/ >/dev/null
-    kubectl wait --for=condition=Established --timeout=30s crd --all >/dev/null
+    # asked again: a definition that has no condition at all yet makes it fail at once
+    wait_for 30 "the definition of DicomEncryption" kubectl wait --for=condition=Established --timeout=10s crd --all
     kubectl apply --server-side -k deploy/base >/dev/null
 }
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use azure_simulator::azure::Settings;
+use azure_simulator::azure::{Change, Settings, World};
 use azure_simulator::serve::{Options, Running, serve};
 use k8s_openapi::jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// How much faster than Azure the simulation is: a role works after three seconds.
@@ -23,14 +23,20 @@ pub(super) struct Estate {
 }
 
 impl Estate {
-    /// Serves it; `about` names the test.
+    /// Serves the built-in one; `about` names the test.
     pub(super) fn start(about: &str) -> Self {
+        Self::with(about, World::builtin())
+    }
+
+    /// Serves this one.
+    pub(super) fn with(about: &str, world: World) -> Self {
         let runtime = Runtime::new().unwrap();
         let options = Options {
             settings: Settings {
                 speed: SPEED,
                 ..Settings::default()
             },
+            world,
             ..Options::loopback()
         };
         let running = runtime.block_on(serve(options)).unwrap();
@@ -53,16 +59,39 @@ impl Estate {
         &self.ca
     }
 
-    /// Disables or enables the clinic's key.
-    pub(super) fn set_key(&self, to: &str) {
-        let change = json!({ "key": { "vault": "clinic-keys", "key": "dicom-cmk", "to": to } });
-        let change = serde_json::from_value(change).unwrap();
+    /// Changes it as `azure-simulator set` does.
+    pub(super) fn set(&self, words: &str) {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let change = Change::parse(&words).unwrap();
         let mut azure = self
             .running
             .azure
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         azure.apply(&change, now()).unwrap();
+    }
+
+    /// How often Resource Health was asked: once in each round of reading.
+    pub(super) fn sweeps(&self) -> usize {
+        let exchanges = self.running.journal(0);
+        let asked = exchanges.iter().filter(|exchange| {
+            let url = exchange.pointer("/liveRequest/url").and_then(Value::as_str);
+            url.is_some_and(|url| url.to_lowercase().contains("availabilitystatuses"))
+        });
+        asked.count()
+    }
+
+    /// The key url that the service has.
+    pub(super) fn key_url(&self) -> Option<String> {
+        let shown = self.show();
+        let url = shown.pointer("/services/0/keyUrl")?.as_str()?;
+        Some(url.to_owned())
+    }
+
+    /// The estate as `azure-simulator show -o json` prints it.
+    pub(super) fn show(&self) -> Value {
+        let azure = self.running.azure.lock();
+        azure.unwrap_or_else(PoisonError::into_inner).show(now())
     }
 
     /// Method and last type and name of every write that reached ARM, as `PUT dicomservices/radiology`.

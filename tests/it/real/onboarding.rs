@@ -47,13 +47,13 @@ fn ten_lines_of_yaml_become_an_encrypted_and_watched_service() {
         ["radiology", "True", "Accessible", version, "Healthy"]
     );
 
-    estate.set_key("disabled");
+    estate.set("key clinic-keys/dicom-cmk disabled");
     let lost = wait_for_ready(access, (&namespace, "radiology"), ["False", "KeyDisabled"]);
     assert_eq!(lost["status"]["keyAccess"]["state"], "Lost");
     assert!(lost["status"]["keyAccess"]["lostSince"].is_string());
     let [.., remedy] = condition(&lost, "KeyAccessible");
     assert!(remedy.contains("--enabled true"), "{remedy}");
-    estate.set_key("enabled");
+    estate.set("key clinic-keys/dicom-cmk enabled");
     let regained = wait_for_ready(access, (&namespace, "radiology"), HEALTHY);
     assert_eq!(regained["status"]["keyAccess"]["state"], "Accessible");
     assert_eq!(

@@ -12,6 +12,7 @@ use controlplane::{Access, KubectlOutput};
 use serde_json::Value;
 
 use super::estate::Estate;
+use crate::cluster::established;
 
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -188,14 +189,7 @@ fn install(access: &Access) {
     if !access.kubectl(&account).unwrap().success {
         let output = access.kubectl(&["apply", "--server-side", "-k", base]);
         output.unwrap().into_stdout().unwrap();
-        let established = [
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            "crd",
-            "--all",
-        ];
-        access.kubectl(&established).unwrap().into_stdout().unwrap();
+        established(access);
     }
 }
 
