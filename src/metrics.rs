@@ -4,7 +4,9 @@
 //! and name of an object; no label carries an Azure resource id, and the series of an object go
 //! with it.
 
+mod azure;
 mod labels;
+mod sweeps;
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +14,17 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
-use self::labels::{
-    ArmCallLabels, BuildLabels, KeyAccessLabels, KubeWriteLabels, QuotaLabels, ReadyLabels,
-    ReconcileLabels, ScopeLabels, SweepLabels,
-};
-pub use self::labels::{
-    CodeClass, KeyAccess, KubeWrite, Quota, Ready, ReconcileOutcome, SweepOutcome, SweepScope,
+use self::labels::{BuildLabels, KeyAccessLabels, KubeWriteLabels, ReadyLabels, ReconcileLabels};
+pub use self::{
+    azure::ArmMetrics,
+    labels::{CodeClass, KeyAccess, KubeWrite, Quota, Ready, ReconcileOutcome, SweepOutcome},
+    sweeps::SweepMetrics,
 };
 
 /// The media type of what [`encode`] writes.
@@ -183,133 +183,6 @@ impl ObjectMetrics {
         self.key_access
             .remove(&KeyAccessLabels::new(namespace, name, key_access));
         self.ready.get_or_create(&ReadyLabels { ready }).dec();
-    }
-}
-
-/// Calls to Azure, and what Azure says is left.
-#[derive(Clone, Debug)]
-pub struct ArmMetrics {
-    calls: Family<ArmCallLabels, Counter>,
-    call_time: Histogram,
-    remaining: Family<QuotaLabels, Gauge>,
-}
-
-impl ArmMetrics {
-    /// Makes these metrics known to `registry`.
-    pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            calls: Family::default(),
-            call_time: Histogram::new(SECONDS),
-            remaining: Family::default(),
-        };
-        registry.register(
-            "arm_calls",
-            "Calls to Azure by resource provider, method and class of the answer",
-            metrics.calls.clone(),
-        );
-        registry.register_with_unit(
-            "arm_call",
-            "Time until a call to Azure is answered",
-            Unit::Seconds,
-            metrics.call_time.clone(),
-        );
-        registry.register(
-            "arm_quota_remaining",
-            "Requests that Azure Resource Manager said are left, when it said so last",
-            metrics.remaining.clone(),
-        );
-        metrics
-    }
-
-    /// A call was answered, or not. `provider` and `method` are words of this program, such as
-    /// `Microsoft.KeyVault` and `GET`, never taken from an id.
-    pub fn arm_called(
-        &self,
-        provider: &'static str,
-        method: &'static str,
-        code: CodeClass,
-        took: Duration,
-    ) {
-        self.calls
-            .get_or_create(&ArmCallLabels {
-                provider,
-                method,
-                code,
-            })
-            .inc();
-        self.call_time.observe(took.as_secs_f64());
-    }
-
-    /// An answer said how many requests of this kind are left.
-    pub fn arm_quota_left(&self, quota: Quota, requests: u32) {
-        self.remaining
-            .get_or_create(&QuotaLabels { quota })
-            .set(i64::from(requests));
-    }
-}
-
-/// Sweeps over Azure scopes.
-#[derive(Clone, Debug)]
-pub struct SweepMetrics {
-    sweeps: Family<SweepLabels, Counter>,
-    last: Family<ScopeLabels, Gauge>,
-    oldest: Family<ScopeLabels, Gauge>,
-}
-
-impl SweepMetrics {
-    /// Makes these metrics known to `registry`.
-    pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            sweeps: Family::default(),
-            last: Family::default(),
-            oldest: Family::default(),
-        };
-        registry.register(
-            "sweeps",
-            "Sweeps by kind of scope and outcome",
-            metrics.sweeps.clone(),
-        );
-        registry.register_with_unit(
-            "sweep_last_success_timestamp",
-            "When a sweep over a scope of this kind was complete last",
-            Unit::Seconds,
-            metrics.last.clone(),
-        );
-        registry.register_with_unit(
-            "sweep_oldest_success_timestamp",
-            "When the scope of this kind that waits longest was swept completely last",
-            Unit::Seconds,
-            metrics.oldest.clone(),
-        );
-        metrics
-    }
-
-    /// A sweep over one scope ended at `at`.
-    pub fn swept(&self, scope: SweepScope, outcome: SweepOutcome, at: Timestamp) {
-        self.sweeps
-            .get_or_create(&SweepLabels { scope, outcome })
-            .inc();
-        match outcome {
-            SweepOutcome::Complete => {
-                self.last
-                    .get_or_create(&ScopeLabels { scope })
-                    .set(at.as_second());
-            }
-            SweepOutcome::Partial | SweepOutcome::Failed => {}
-        }
-    }
-
-    /// The oldest complete sweep among all scopes of a kind; `None` when there is no such scope.
-    pub fn oldest_sweep(&self, scope: SweepScope, at: Option<Timestamp>) {
-        let labels = ScopeLabels { scope };
-        match at {
-            Some(at) => {
-                self.oldest.get_or_create(&labels).set(at.as_second());
-            }
-            None => {
-                self.oldest.remove(&labels);
-            }
-        }
     }
 }
 

@@ -47,7 +47,7 @@ use crate::{
 };
 
 pub use self::{
-    schedule::SweepAge,
+    schedule::{SweepAge, SweepEnd},
     source::{CredentialKey, Intervals},
 };
 
@@ -124,12 +124,17 @@ impl Observer {
     }
 
     /// Sweeps until `shutdown`, which ends the reads under way. `beat` is called as long as the
-    /// loop goes round: at least every [`TICK`].
-    pub async fn run(self: Arc<Self>, shutdown: CancellationToken, beat: impl Fn() + Send + Sync) {
+    /// loop goes round, at least every [`TICK`], with the sweep that has ended since, if one has.
+    pub async fn run(
+        self: Arc<Self>,
+        shutdown: CancellationToken,
+        beat: impl Fn(Option<SweepEnd>) + Send + Sync,
+    ) {
         let mut sweeps = JoinSet::new();
+        let mut ended = None;
         self.lock().schedule.serve(true);
         loop {
-            beat();
+            beat(ended.take());
             let now = self.clock.monotonic();
             let (due, next) = {
                 let mut inventory = self.lock();
@@ -145,11 +150,10 @@ impl Observer {
                 // the end first; then the end of sweeps, which may be due again
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(ended) = sweeps.join_next(), if !sweeps.is_empty() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a sweep ends badly");
-                    }
-                }
+                Some(end) = sweeps.join_next(), if !sweeps.is_empty() => match end {
+                    Ok(end) => ended = Some(end),
+                    Err(error) => tracing::error!(%error, "a sweep ends badly"),
+                },
                 () = self.rescheduled.notified() => {}
                 () = time::sleep(wait) => {}
             }

@@ -1,6 +1,7 @@
 //! Puts the operator together and runs it. No decision is made here.
 
 mod azure;
+mod heartbeat;
 mod kube;
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use crate::domain::plan;
 use crate::metrics::{self, Metrics};
 use crate::observe::{Intervals, Observer};
 use crate::telemetry;
+
+use self::heartbeat::Heartbeat;
 
 /// The most that a worker may be silent before the process counts as stuck, in sweeps.
 const SILENT_SWEEPS: u32 = 3;
@@ -60,13 +63,19 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let arm = azure::client(&settings, Arc::clone(&clock), &metrics, &tasks)?;
     let elector = kube::elect(&settings, config, Arc::clone(&clock), &metrics)?;
 
+    let mark = elector.as_ref().map(Elector::sweep_mark);
     if let Some(fence) = lead(elector, &readiness, &metrics, &tasks).await? {
         let parts = parts(&settings, client, arm, (clock, fence, metrics));
-        let sweeper = progress.worker("sweeper", sweep_limit(&settings));
-        let observer = Arc::clone(&parts.observer);
-        tasks
-            .tracker
-            .spawn(observer.run(tasks.shutdown.clone(), move || sweeper.beat()));
+        let heartbeat = Heartbeat::new(
+            progress.worker("sweeper", sweep_limit(&settings)),
+            parts.metrics.sweeps.clone(),
+            mark.unwrap_or_default(),
+        );
+        let (observer, watched) = (Arc::clone(&parts.observer), Arc::clone(&parts.observer));
+        let (shutdown, time) = (tasks.shutdown.clone(), Arc::clone(&parts.clock));
+        tasks.tracker.spawn(observer.run(shutdown, move |ended| {
+            heartbeat.beat(ended, time.now(), || watched.sweeps());
+        }));
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "the operator runs");
         controller::run(parts, readiness, tasks.shutdown.clone()).await;
     }

@@ -90,17 +90,6 @@ pub fn list_at(resource: &ResourceId) -> Call<Page<RoleAssignment>> {
     list(resource.to_string(), resource.subscription())
 }
 
-/// Reads one assignment by its scope and name.
-pub fn get(scope: &ResourceId, name: Uuid) -> Call<RoleAssignment> {
-    let target = assignment_target(&scope.to_string(), name);
-    read(
-        "read the role assignment",
-        target,
-        assignment_subject_target(scope, name),
-        scope.subscription(),
-    )
-}
-
 /// Reads one assignment by the id that Azure gave it; `None` if that is not such an id.
 pub fn get_by_id(id: &str) -> Option<Call<RoleAssignment>> {
     let lower = id.to_ascii_lowercase();
@@ -229,10 +218,6 @@ fn assignment_target(scope: &str, name: Uuid) -> Target {
         api_version: API_VERSION,
         query: &[],
     }
-}
-
-fn assignment_subject_target(scope: &ResourceId, name: Uuid) -> String {
-    format!("{name} at {scope}")
 }
 
 #[derive(Deserialize)]

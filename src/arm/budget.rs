@@ -237,7 +237,7 @@ impl TokenBucket {
 }
 
 /// What is left according to Azure: the smallest number of the headers that count this kind.
-fn remaining(headers: &HeaderMap, bucket: Bucket) -> Option<u32> {
+pub(super) fn remaining(headers: &HeaderMap, bucket: Bucket) -> Option<u32> {
     let names: &[&str] = match bucket {
         Bucket::Read => &[
             "x-ms-ratelimit-remaining-subscription-reads",

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use self::answer::Exchange;
 use crate::{
     arm::{
-        budget::{BudgetKey, Budgets, CredentialId, Take},
+        budget::{self, BudgetKey, Budgets, CredentialId, Take},
         call::Call,
         credential::TokenSource,
         error::{ArmError, Throttle},
@@ -140,6 +140,7 @@ impl ArmClient {
             key: self.key(&call),
             method: call.method,
             status: trace.status,
+            remaining: trace.remaining,
             outcome: result
                 .as_ref()
                 .map_or_else(CallOutcome::from, |_| CallOutcome::Succeeded),
@@ -180,6 +181,7 @@ impl ArmClient {
             })
         })?;
         trace.status = Some(response.status());
+        trace.remaining = budget::remaining(response.headers(), call.bucket());
         trace.request_id = header_text(response.headers(), "x-ms-request-id");
         self.read(
             call,
@@ -237,6 +239,7 @@ impl ArmClient {
 struct Trace {
     client_request_id: Option<Uuid>,
     status: Option<StatusCode>,
+    remaining: Option<u32>,
     request_id: Option<String>,
 }
 

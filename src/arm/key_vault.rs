@@ -105,12 +105,6 @@ impl KeyType {
 }
 
 impl Key {
-    /// Whether it may be used for this operation, without regard to case.
-    pub fn allows(&self, operation: &str) -> bool {
-        let mut listed = self.operations.iter().flatten();
-        listed.any(|allowed| allowed.eq_ignore_ascii_case(operation))
-    }
-
     /// The version in the key's url, or at the end of a version's id.
     pub fn version(&self) -> Option<KeyVersion> {
         let last = |text: &str| text.trim_end_matches('/').rsplit('/').next()?.parse().ok();
@@ -130,18 +124,6 @@ pub fn vault(vault: &VaultId) -> Call<Vault> {
         target(path),
         subscription(vault),
         Decode(|_, bytes| decode_vault(&json(bytes)?)),
-    )
-}
-
-/// Reads a key: its newest version.
-pub fn key(vault: &VaultId, name: &KeyName) -> Call<Key> {
-    let path = vault.key(name).to_string();
-    let subject = subject("read the key", "Microsoft.KeyVault/vaults/keys/read", &path);
-    Call::get(
-        subject,
-        target(path),
-        subscription(vault),
-        Decode(|_, bytes| decode_key(json(bytes)?)),
     )
 }
 

@@ -237,6 +237,7 @@ impl Pass<'_> {
         match apply(&arm, step, service, &*self.context.parts.clock).await {
             Ok(accepted) => {
                 tracing::info!(%step, %correlation, "Azure accepted the write");
+                self.context.parts.metrics.arm.azure_written(step.word());
                 self.context.states.change(self.uid, |state| {
                     state.setback = None;
                     state.polls = 0;

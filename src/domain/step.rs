@@ -48,6 +48,15 @@ impl Step {
             Self::SetKeyUrl { .. } => Reason::ApplyingKey,
         }
     }
+
+    /// The word by which metrics count it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::EnableIdentity { .. } => "enable_identity",
+            Self::AssignRole { .. } => "assign_role",
+            Self::SetKeyUrl { .. } => "set_key_url",
+        }
+    }
 }
 
 impl fmt::Display for Step {

@@ -98,18 +98,6 @@ label_values! {
         Writes = "writes",
     }
 
-    /// The kind of an Azure scope that a sweep covers.
-    SweepScope {
-        /// A subscription.
-        Subscription = "subscription",
-        /// A resource group.
-        ResourceGroup = "resource_group",
-        /// A workspace of Azure Health Data Services.
-        Workspace = "workspace",
-        /// A key vault.
-        Vault = "vault",
-    }
-
     /// How a sweep ended.
     SweepOutcome {
         /// All of the scope was read.
@@ -191,16 +179,25 @@ pub(super) struct QuotaLabels {
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct ScopeLabels {
-    pub(super) scope: SweepScope,
+    pub(super) scope: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct SweepLabels {
-    pub(super) scope: SweepScope,
+    pub(super) scope: &'static str,
     pub(super) outcome: SweepOutcome,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct KubeWriteLabels {
     pub(super) kind: KubeWrite,
+}
+
+/// Of a series that is one of its kind, but not always there.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct NoLabels {}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct WriteLabels {
+    pub(super) step: &'static str,
 }

@@ -1,4 +1,8 @@
+use k8s_openapi::jiff::Timestamp;
+use uuid::Uuid;
+
 use super::*;
+use crate::clock::Monotonic;
 
 fn scrape(registry: &Registry) -> Vec<String> {
     let body = encode(registry).unwrap();
@@ -73,11 +77,14 @@ fn each_thing_that_happens_shows_under_its_own_name() {
         CodeClass::of(Some(404)),
         Duration::from_millis(300),
     );
-    metrics.arm.arm_quota_left(Quota::Writes, 11_999);
+    metrics.arm.azure_written("set_key_url");
     metrics
-        .sweeps
-        .swept(SweepScope::Vault, SweepOutcome::Complete, at);
-    metrics.sweeps.oldest_sweep(SweepScope::Workspace, Some(at));
+        .arm
+        .arm_quota_left(Quota::Writes, None, 11_999, Monotonic::ORIGIN);
+    metrics.sweeps.beat(at);
+    metrics.sweeps.swept("vaults", SweepOutcome::Complete, at);
+    let oldest = BTreeMap::from([("dicom_services", at)]);
+    metrics.sweeps.oldest_sweeps(&oldest);
     metrics.kube.kube_written(KubeWrite::Lease);
     metrics.kube.leading(true);
 
@@ -88,9 +95,11 @@ fn each_thing_that_happens_shows_under_its_own_name() {
         r#"dicomenc_arm_calls_total{provider="Microsoft.KeyVault",method="GET",code="4xx"} 1"#,
         "dicomenc_arm_call_seconds_sum 0.3",
         r#"dicomenc_arm_quota_remaining{quota="writes"} 11999"#,
-        r#"dicomenc_sweeps_total{scope="vault",outcome="complete"} 1"#,
-        r#"dicomenc_sweep_last_success_timestamp_seconds{scope="vault"} 1770000000"#,
-        r#"dicomenc_sweep_oldest_success_timestamp_seconds{scope="workspace"} 1770000000"#,
+        r#"dicomenc_azure_writes_total{step="set_key_url"} 1"#,
+        r#"dicomenc_sweeps_total{scope="vaults",outcome="complete"} 1"#,
+        r#"dicomenc_sweep_last_success_timestamp_seconds{scope="vaults"} 1770000000"#,
+        r#"dicomenc_sweep_oldest_success_timestamp_seconds{scope="dicom_services"} 1770000000"#,
+        "dicomenc_heartbeat_timestamp_seconds{} 1770000000",
         r#"dicomenc_kube_writes_total{kind="lease"} 1"#,
         "dicomenc_leader 1",
         concat!(
@@ -110,25 +119,64 @@ fn each_thing_that_happens_shows_under_its_own_name() {
 fn only_a_complete_sweep_moves_the_time_of_the_last_success() {
     let mut registry = registry();
     let metrics = SweepMetrics::register(&mut registry);
-    let (first, second) = (
-        Timestamp::from_second(1_000).unwrap(),
-        Timestamp::from_second(2_000).unwrap(),
+    let at = |second| Timestamp::from_second(second).unwrap();
+
+    metrics.swept("vaults", SweepOutcome::Complete, at(1_000));
+    metrics.swept("vaults", SweepOutcome::Partial, at(2_000));
+    metrics.swept("vaults", SweepOutcome::Failed, at(2_000));
+
+    assert_eq!(
+        series(&scrape(&registry), "dicomenc_sweep_last"),
+        [r#"dicomenc_sweep_last_success_timestamp_seconds{scope="vaults"} 1000"#]
     );
+}
 
-    metrics.swept(SweepScope::Vault, SweepOutcome::Complete, first);
-    metrics.swept(SweepScope::Vault, SweepOutcome::Partial, second);
-    metrics.swept(SweepScope::Vault, SweepOutcome::Failed, second);
-    metrics.oldest_sweep(SweepScope::Vault, Some(first));
-    metrics.oldest_sweep(SweepScope::Vault, None);
+#[test]
+fn the_times_of_what_nobody_needs_any_more_go() {
+    let mut registry = registry();
+    let metrics = SweepMetrics::register(&mut registry);
+    let at = Timestamp::from_second(1_000).unwrap();
+    metrics.swept("vaults", SweepOutcome::Complete, at);
+    metrics.oldest_sweeps(&BTreeMap::from([("vaults", at), ("identities", at)]));
+    metrics.oldest_sweeps(&BTreeMap::from([("identities", at)]));
+    assert_eq!(
+        series(&scrape(&registry), "dicomenc_sweep_"),
+        [r#"dicomenc_sweep_oldest_success_timestamp_seconds{scope="identities"} 1000"#]
+    );
+}
 
+#[test]
+fn a_replica_that_stands_by_has_no_heartbeat() {
+    let mut registry = registry();
+    SweepMetrics::register(&mut registry);
     let lines = scrape(&registry);
+    assert_eq!(series(&lines, "dicomenc_heartbeat"), Vec::<String>::new());
+}
+
+#[test]
+fn of_several_subscriptions_the_one_with_the_fewest_requests_left_is_shown() {
+    let mut registry = registry();
+    let metrics = ArmMetrics::register(&mut registry);
+    let at = |seconds| Monotonic::from_origin(Duration::from_secs(seconds));
+    let shown = |left: &str| {
+        [format!(
+            r#"dicomenc_arm_quota_remaining{{quota="reads"}} {left}"#
+        )]
+    };
+    let [small, large] = [1, 2].map(|number| Some(Uuid::from_u128(number)));
+
+    metrics.arm_quota_left(Quota::Reads, small, 40, at(0));
+    metrics.arm_quota_left(Quota::Reads, large, 240, at(10));
     assert_eq!(
-        series(&lines, "dicomenc_sweep_last"),
-        [r#"dicomenc_sweep_last_success_timestamp_seconds{scope="vault"} 1000"#]
+        series(&scrape(&registry), "dicomenc_arm_quota"),
+        shown("40")
     );
+
+    // nobody asks the small one any more
+    metrics.arm_quota_left(Quota::Reads, large, 230, at(900));
     assert_eq!(
-        series(&lines, "dicomenc_sweep_oldest"),
-        Vec::<String>::new()
+        series(&scrape(&registry), "dicomenc_arm_quota"),
+        shown("230")
     );
 }
 

@@ -86,10 +86,10 @@ impl Observer {
                 known
             }
             Failure::Garbled(trouble) => self.troubled(key, ticket, trouble),
-            Failure::Trouble { trouble, wait } => Swept {
-                wait,
-                ..self.troubled(key, ticket, trouble)
-            },
+            Failure::Trouble { trouble, wait } => {
+                self.troubled(key, ticket, trouble);
+                Swept::failed(wait)
+            }
         }
     }
 
@@ -97,11 +97,7 @@ impl Observer {
     pub(super) fn troubled(&self, key: &Keyed<Item>, ticket: &Ticket, trouble: Trouble) -> Swept {
         tracing::debug!(item = ?key.of, kind = ?trouble.kind, message = %trouble.message, "cannot read a fact");
         self.commit(key, ticket, Finding::Trouble(trouble));
-        Swept {
-            complete: false,
-            present: false,
-            wait: None,
-        }
+        Swept::failed(None)
     }
 
     /// One call, within the bounds of its kind.

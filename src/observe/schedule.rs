@@ -9,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::jiff::SignedDuration;
-
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::source::{Intervals, Item, Keyed, Source, pause};
@@ -31,6 +30,8 @@ pub(super) struct Schedule {
 pub(super) struct Swept {
     /// Every item got an answer, of whatever kind.
     pub(super) complete: bool,
+    /// At least one item got one.
+    pub(super) answered: bool,
     /// Every item is there.
     pub(super) present: bool,
     /// Not to be tried again before this time has passed.
@@ -42,14 +43,31 @@ pub(super) struct Swept {
 pub struct SweepAge {
     /// The kind of source.
     pub kind: &'static str,
-    /// The time since the least recent complete sweep began; `None` while a source of this kind
-    /// has not had one.
-    pub oldest: Option<SignedDuration>,
+    /// The time since the least recent complete sweep of a source began, or since the source was
+    /// needed first.
+    pub oldest: SignedDuration,
+    /// Each source of this kind has had a complete sweep.
+    pub complete: bool,
+}
+
+/// How a sweep ended, for those who count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SweepEnd {
+    /// The kind of source.
+    pub kind: &'static str,
+    /// When it began.
+    pub began: Timestamp,
+    /// Every item got an answer, of whatever kind.
+    pub complete: bool,
+    /// At least one item got one.
+    pub answered: bool,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     items: BTreeSet<Item>,
+    /// When it was needed first.
+    added: Monotonic,
     /// Where it stands in the queue; nowhere while it is being read.
     due: Option<Monotonic>,
     started: Option<Monotonic>,
@@ -61,6 +79,14 @@ struct Slot {
     failures: u32,
 }
 
+impl Slot {
+    fn new(added: Monotonic) -> Self {
+        let mut slot = Self::default();
+        slot.added = added;
+        slot
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.ended.cancel();
@@ -70,15 +96,33 @@ impl Drop for Slot {
 impl Swept {
     /// Everything is there.
     pub(super) const GOOD: Self = Self {
+        answered: true,
+        ..Self::NOTHING
+    };
+
+    /// There was nothing to look for.
+    pub(super) const NOTHING: Self = Self {
         complete: true,
+        answered: false,
         present: true,
         wait: None,
     };
+
+    /// Nothing was learned.
+    pub(super) const fn failed(wait: Option<Duration>) -> Self {
+        Self {
+            complete: false,
+            answered: false,
+            present: false,
+            wait,
+        }
+    }
 
     /// Both of them together.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             complete: self.complete && other.complete,
+            answered: self.answered || other.answered,
             present: self.present && other.present,
             wait: self.wait.max(other.wait),
         }
@@ -120,7 +164,7 @@ impl Schedule {
     /// Adds an item to its source. A new source is due at once, a known one soon.
     pub(super) fn add(&mut self, item: &Keyed<Item>, now: Monotonic) {
         let source = item.with(Source::of(&item.of));
-        let slot = self.slots.entry(source.clone()).or_default();
+        let slot = self.slots.entry(source.clone()).or_insert_with(|| Slot::new(now));
         if !slot.items.insert(item.of.clone()) {
             return;
         }
@@ -209,19 +253,22 @@ impl Schedule {
 
     /// How old the reads are, by kind of source.
     pub(super) fn ages(&self, now: Monotonic) -> Vec<SweepAge> {
-        let mut oldest: BTreeMap<&'static str, Option<Monotonic>> = BTreeMap::new();
+        let mut kinds: BTreeMap<&'static str, (Monotonic, bool)> = BTreeMap::new();
         for (source, slot) in &self.slots {
-            let kind = oldest.entry(source.of.kind()).or_insert(slot.completed);
-            // a source that was never complete is older than any other
-            *kind = (*kind).min(slot.completed);
+            let since = slot.completed.unwrap_or(slot.added);
+            let (oldest, complete) = kinds.entry(source.of.kind()).or_insert((since, true));
+            *oldest = (*oldest).min(since);
+            *complete &= slot.completed.is_some();
         }
-        let age = |at: Monotonic| SignedDuration::try_from(now.since(at)).ok();
-        let ages = oldest.into_iter();
-        ages.map(|(kind, at)| SweepAge {
-            kind,
-            oldest: at.and_then(age),
-        })
-        .collect()
+        let age = |at| SignedDuration::try_from(now.since(at)).unwrap_or(SignedDuration::MAX);
+        let kinds = kinds.into_iter();
+        kinds
+            .map(|(kind, (oldest, complete))| SweepAge {
+                kind,
+                oldest: age(oldest),
+                complete,
+            })
+            .collect()
     }
 }
 

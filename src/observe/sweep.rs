@@ -13,7 +13,7 @@ use super::{
     ending::Failure,
     entry::{Finding, Ticket},
     read::{Why, assignments, covering, not_in_time, sorted},
-    schedule::Swept,
+    schedule::{SweepEnd, Swept},
     source::{Item, Keyed, Source},
     value::{Value, folded},
 };
@@ -39,7 +39,8 @@ enum Listed<T> {
 impl Observer {
     /// Reads a source for all its items, and says when it is due again. Whatever happens in it
     /// stays in it.
-    pub(super) async fn sweep(&self, source: Keyed<Source>) {
+    pub(super) async fn sweep(&self, source: Keyed<Source>) -> SweepEnd {
+        let began = self.clock.now();
         let items = self.lock().schedule.items(&source);
         let items: Vec<_> = items.into_iter().map(|item| source.with(item)).collect();
         let ticket = self.begin(false);
@@ -53,7 +54,14 @@ impl Observer {
             Err(_) => self.all_troubled(&items, &ticket),
         };
         let now = self.clock.monotonic();
+        let kind = source.of.kind();
         self.lock().schedule.finish(source, swept, now);
+        SweepEnd {
+            kind,
+            began,
+            complete: swept.complete,
+            answered: swept.answered,
+        }
     }
 
     async fn sweep_items(&self, source: &Keyed<Source>, items: &[Keyed<Item>]) -> Swept {
@@ -233,7 +241,7 @@ impl Observer {
     /// One list for several items. A list that we may not read is not asked for again for a while.
     async fn list<T: Send>(&self, call: Call<Page<T>>, items: &[Keyed<Item>]) -> Listed<T> {
         let Some(first) = items.first() else {
-            return Listed::Troubled(Swept::GOOD);
+            return Listed::Troubled(Swept::NOTHING);
         };
         let name = format!("{} {}", call.subject.action, folded(&call.subject.target));
         let name = first.with(name);
@@ -258,11 +266,7 @@ impl Observer {
                 for key in items {
                     self.troubled(key, &ticket, trouble.clone());
                 }
-                Listed::Troubled(Swept {
-                    complete: false,
-                    present: false,
-                    wait,
-                })
+                Listed::Troubled(Swept::failed(wait))
             }
         }
     }
@@ -290,13 +294,13 @@ impl Observer {
         let each = items
             .iter()
             .map(|key| self.troubled(key, ticket, not_in_time()));
-        each.fold(Swept::GOOD, Swept::and)
+        each.fold(Swept::NOTHING, Swept::and)
     }
 }
 
 async fn together(sweeps: FuturesUnordered<impl Future<Output = Swept>>) -> Swept {
     sweeps
-        .fold(Swept::GOOD, |all, one| async move { all.and(one) })
+        .fold(Swept::NOTHING, |all, one| async move { all.and(one) })
         .await
 }
 

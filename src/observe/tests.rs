@@ -67,7 +67,7 @@ fn key_use(world: &World, (service, vault): &(DicomServiceId, VaultId)) -> Vec<O
 fn age(world: &World, kind: &str) -> i64 {
     let ages = world.observer.sweeps();
     let found = ages.iter().find(|age| age.kind == kind);
-    found.unwrap().oldest.unwrap().as_secs()
+    found.unwrap().oldest.as_secs()
 }
 
 /// A world that has read everything once, and has said so.

@@ -7,14 +7,14 @@ use anyhow::Context as _;
 use uuid::Uuid;
 
 use super::Tasks;
-use crate::arm::budget::{Budgets, CredentialId, Limits};
+use crate::arm::budget::{Bucket, Budgets, CredentialId, Limits};
 use crate::arm::client::{ArmClient, ArmSettings, CallRecord};
 use crate::arm::credential::{self, LoginNetwork, TokenSource};
 use crate::arm::transport::{HttpSettings, HttpTransport, ProxySettings, Transport};
 use crate::azure::Cloud;
 use crate::cli::{AzureSettings, CloudSettings, CredentialSettings, Settings};
-use crate::clock::Clock;
-use crate::metrics::{self, CodeClass, Metrics};
+use crate::clock::{Clock, Monotonic};
+use crate::metrics::{self, CodeClass, Metrics, Quota};
 
 /// The longest that a call to Azure may take.
 const ARM_DEADLINE: Duration = Duration::from_mins(1);
@@ -58,7 +58,7 @@ pub(super) fn client(
     tasks
         .tracker
         .spawn(async move { stop.run_until_cancelled(fresh.keep_fresh()).await });
-    let counted = metrics.arm.clone();
+    let (counted, counted_at) = (metrics.arm.clone(), Arc::clone(&clock));
     Ok(ArmClient::try_new(ArmSettings {
         endpoint: cloud.resource_manager,
         credential: name,
@@ -68,11 +68,11 @@ pub(super) fn client(
         clock,
         deadline: ARM_DEADLINE,
         instance: Uuid::new_v4(),
-        observer: Arc::new(move |record| count(&counted, record)),
+        observer: Arc::new(move |record| count(&counted, record, counted_at.monotonic())),
     })?)
 }
 
-fn count(counted: &metrics::ArmMetrics, record: &CallRecord) {
+fn count(counted: &metrics::ArmMetrics, record: &CallRecord, now: Monotonic) {
     let provider = record.action.split('/').next().unwrap_or_default();
     let method = match record.method.as_str() {
         "GET" => "GET",
@@ -83,6 +83,13 @@ fn count(counted: &metrics::ArmMetrics, record: &CallRecord) {
     let code = CodeClass::of(record.status.map(|status| status.as_u16()));
     if record.client_request_id.is_some() {
         counted.arm_called(provider, method, code, record.elapsed);
+    }
+    if let Some(left) = record.remaining {
+        let quota = match record.key.bucket {
+            Bucket::Read => Quota::Reads,
+            Bucket::Write => Quota::Writes,
+        };
+        counted.arm_quota_left(quota, record.key.subscription, left, now);
     }
 }
 

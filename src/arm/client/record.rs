@@ -21,6 +21,8 @@ pub struct CallRecord {
     pub key: BudgetKey,
     /// The status, if an answer came.
     pub status: Option<StatusCode>,
+    /// How many more requests of its kind Azure would answer, if it said so.
+    pub remaining: Option<u32>,
     /// How it ended.
     pub outcome: CallOutcome,
     /// How long it took.

@@ -20,7 +20,8 @@ fn a_key_version_is_read_with_type_size_operations_and_dates() {
         (read.key_type.clone(), read.size),
         (Some(KeyType::RsaHsm), Some(3072))
     );
-    assert!(read.allows("wrapKey") && read.allows("unwrapKey") && !read.allows("sign"));
+    let operations = ["wrapKey", "UNWRAPKEY"].map(str::to_owned).to_vec();
+    assert_eq!(read.operations, Some(operations));
     assert_eq!(
         read.not_before,
         Some("2026-01-01T00:00:00Z".parse().unwrap())

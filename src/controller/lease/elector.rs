@@ -56,7 +56,8 @@ impl SweepMark {
         self.0.send_replace(Some(at));
     }
 
-    fn last(&self) -> Option<Timestamp> {
+    /// When that was last.
+    pub fn last(&self) -> Option<Timestamp> {
         *self.0.borrow()
     }
 }

@@ -18,11 +18,7 @@ fn schedule() -> Schedule {
     Schedule::new(Intervals::default())
 }
 
-const FAILED: Swept = Swept {
-    complete: false,
-    present: false,
-    wait: None,
-};
+const FAILED: Swept = Swept::failed(None);
 
 /// The gaps between the starts of sweeps that all end like this.
 fn gaps(swept: Swept, rounds: usize) -> Vec<u64> {

@@ -206,7 +206,7 @@ impl World {
 
     /// Starts the sweeps.
     pub(super) fn sweeping(self) -> Self {
-        let run = Arc::clone(&self.observer).run(self.shutdown.clone(), || {});
+        let run = Arc::clone(&self.observer).run(self.shutdown.clone(), |_| {});
         #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
         drop(tokio::spawn(run));
         self

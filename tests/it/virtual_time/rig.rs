@@ -132,7 +132,7 @@ impl Rig {
         let parts = self.parts(&gate);
         let (shutdown, observer) = (CancellationToken::new(), Arc::clone(&parts.observer));
         let mut tasks = JoinSet::new();
-        tasks.spawn(observer.run(shutdown.clone(), || ()));
+        tasks.spawn(observer.run(shutdown.clone(), |_| ()));
         tasks.spawn(controller::run(parts, Readiness::default(), shutdown));
         self.process = Some(Process {
             gate,
