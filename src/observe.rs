@@ -26,12 +26,15 @@ pub mod convert;
 mod ending;
 mod entry;
 mod gate;
+mod health;
 mod inventory;
+mod lists;
 mod read;
 mod schedule;
 mod source;
 mod sweep;
 mod value;
+mod whole;
 
 use self::{
     entry::{Finding, Ticket},

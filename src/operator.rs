@@ -135,6 +135,8 @@ fn parts(
     let signed = |wait: Duration| SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
     let intervals = Intervals {
         health: signed(settings.timing.health_interval),
+        services: signed(settings.timing.service_interval),
+        resource_health: signed(settings.timing.resource_health_interval),
         configuration: signed(settings.timing.configuration_interval),
     };
     Parts {

@@ -97,6 +97,8 @@ pub struct Answer<T> {
     pub request_id: Option<String>,
     /// The size of the body, in bytes.
     pub size: usize,
+    /// How many calls it took: one for each page of a list.
+    pub calls: usize,
 }
 
 impl ArmClient {

@@ -118,12 +118,25 @@ impl Key {
 /// Reads a vault.
 pub fn vault(vault: &VaultId) -> Call<Vault> {
     let path = vault.id().as_str().to_owned();
-    let subject = subject("read the vault", "Microsoft.KeyVault/vaults/read", &path);
+    let subject = subject("read the vault", VAULTS_READ, &path);
     Call::get(
         subject,
         target(path),
         subscription(vault),
         Decode(|_, bytes| decode_vault(&json(bytes)?)),
+    )
+}
+
+/// Lists the vaults of a subscription. Rows are whole.
+pub fn vaults(subscription: Uuid) -> Call<Page<Vault>> {
+    let scope = format!("/subscriptions/{subscription}");
+    let path = format!("{scope}/providers/Microsoft.KeyVault/vaults");
+    let subject = subject("list the vaults in", VAULTS_READ, &scope);
+    Call::get(
+        subject,
+        target(path),
+        Some(subscription),
+        Decode(|_, bytes| page(bytes, |raw| decode_vault(&raw))),
     )
 }
 
@@ -282,6 +295,7 @@ fn epoch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>
     moment.map_err(|_| D::Error::custom("expected seconds since 1970"))
 }
 
+const VAULTS_READ: &str = "Microsoft.KeyVault/vaults/read";
 const VERSIONS_READ: &str = "Microsoft.KeyVault/vaults/keys/versions/read";
 
 #[cfg(test)]

@@ -63,17 +63,23 @@ pub fn built_in_gives_key_use(role: Uuid) -> Option<bool> {
 
 /// Whether data actions, given and withheld as patterns with `*`, cover read, wrap and unwrap.
 pub fn data_actions_give_key_use(given: &[String], withheld: &[String]) -> bool {
-    const NEEDED: [&str; 3] = [
-        "Microsoft.KeyVault/vaults/keys/read",
-        "Microsoft.KeyVault/vaults/keys/wrap/action",
-        "Microsoft.KeyVault/vaults/keys/unwrap/action",
-    ];
     NEEDED.iter().all(|action| {
         given.iter().any(|pattern| matches_pattern(pattern, action))
             && !withheld
                 .iter()
                 .any(|pattern| matches_pattern(pattern, action))
     })
+}
+
+/// Whether data actions, denied and spared as patterns with `*`, take away one of read, wrap and
+/// unwrap.
+pub fn data_actions_take_key_use(denied: &[String], spared: &[String]) -> bool {
+    let matches = |patterns: &[String], action| {
+        let mut patterns = patterns.iter();
+        patterns.any(|pattern| matches_pattern(pattern, action))
+    };
+    let mut needed = NEEDED.iter();
+    needed.any(|action| matches(denied, action) && !matches(spared, action))
 }
 
 /// Azure's action patterns: `*` stands for any text, and case does not matter.
@@ -96,6 +102,13 @@ fn matches_pattern(pattern: &str, action: &str) -> bool {
     }
     rest.ends_with(last)
 }
+
+/// What a service does with its key.
+const NEEDED: [&str; 3] = [
+    "Microsoft.KeyVault/vaults/keys/read",
+    "Microsoft.KeyVault/vaults/keys/wrap/action",
+    "Microsoft.KeyVault/vaults/keys/unwrap/action",
+];
 
 #[cfg(test)]
 mod tests {
@@ -140,5 +153,27 @@ mod tests {
             Some(true)
         );
         assert_eq!(built_in_gives_key_use(Uuid::nil()), None);
+    }
+
+    #[test]
+    fn one_denied_action_of_three_takes_key_use_away_unless_it_is_spared() {
+        let takes = |denied: &[&str], spared: &[&str]| {
+            data_actions_take_key_use(&words(denied), &words(spared))
+        };
+        assert!(takes(&["*"], &[]));
+        assert!(takes(
+            &["Microsoft.KeyVault/vaults/keys/unwrap/action"],
+            &[]
+        ));
+        assert!(takes(
+            &["Microsoft.KeyVault/*"],
+            &["Microsoft.KeyVault/vaults/keys/read"]
+        ));
+        assert!(!takes(
+            &["Microsoft.KeyVault/*"],
+            &["microsoft.keyvault/vaults/KEYS/*"]
+        ));
+        assert!(!takes(&["Microsoft.KeyVault/vaults/secrets/*"], &[]));
+        assert!(!takes(&[], &[]));
     }
 }

@@ -95,9 +95,15 @@ pub(super) struct PaceFlags {
     /// How old a role assignment must be before a key URL relies on it
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     pub(super) propagation_wait: SignedDuration,
-    /// How often health and access are looked at
+    /// How often vaults, keys, grants and identities are looked at
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
     pub(super) health_interval: SignedDuration,
+    /// How often DICOM services are listed
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2m")]
+    pub(super) service_interval: SignedDuration,
+    /// How often Resource Health is asked
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
+    pub(super) resource_health_interval: SignedDuration,
     /// How often configuration is looked at
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
     pub(super) configuration_interval: SignedDuration,

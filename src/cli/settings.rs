@@ -57,8 +57,12 @@ pub struct LeaderElection {
 pub struct Timing {
     /// How old a role assignment must be before a key URL relies on it.
     pub propagation_wait: Duration,
-    /// The pause between two sweeps of health and access.
+    /// The pause between two sweeps of vaults, keys, grants and identities.
     pub health_interval: Duration,
+    /// The pause between two lists of the DICOM services of a workspace.
+    pub service_interval: Duration,
+    /// The pause between two questions to Resource Health.
+    pub resource_health_interval: Duration,
     /// The pause between two sweeps of configuration.
     pub configuration_interval: Duration,
 }
@@ -217,6 +221,8 @@ impl Timing {
         let PaceFlags {
             propagation_wait,
             health_interval,
+            service_interval,
+            resource_health_interval,
             configuration_interval,
             max_concurrent_reconciles: _,
         } = *flags;
@@ -227,6 +233,12 @@ impl Timing {
                 (SignedDuration::ZERO, DAY),
             )?,
             health_interval: bounded("--health-interval", health_interval, (SECOND, HOUR))?,
+            service_interval: bounded("--service-interval", service_interval, (SECOND, HOUR))?,
+            resource_health_interval: bounded(
+                "--resource-health-interval",
+                resource_health_interval,
+                (SECOND, HOUR),
+            )?,
             configuration_interval: bounded(
                 "--configuration-interval",
                 configuration_interval,

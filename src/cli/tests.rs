@@ -67,6 +67,8 @@ fn without_flags_the_documented_defaults_hold() {
             timing: Timing {
                 propagation_wait: Duration::from_mins(10),
                 health_interval: Duration::from_mins(1),
+                service_interval: Duration::from_mins(2),
+                resource_health_interval: Duration::from_secs(30),
                 configuration_interval: Duration::from_mins(5),
             },
             max_concurrent_reconciles: NonZeroU16::new(8).unwrap(),
@@ -84,7 +86,8 @@ fn every_flag_arrives_where_it_belongs() {
         --azure-endpoint https://management.example.org --azure-authority https://login.example.org \
         --azure-vault-suffix .Vault.example.org --azure-audience https://audience.example.org \
         --azure-credential developer-cli --ca-bundle /etc/ca.pem --propagation-wait 1m30s \
-        --health-interval 10s --configuration-interval 2h --max-concurrent-reconciles 3";
+        --health-interval 10s --service-interval 45s --resource-health-interval 20s \
+        --configuration-interval 2h --max-concurrent-reconciles 3";
     let variables = [
         ("RUST_LOG", "warn"),
         ("HOSTNAME", "host"),
@@ -128,6 +131,8 @@ fn every_flag_arrives_where_it_belongs() {
             timing: Timing {
                 propagation_wait: Duration::from_secs(90),
                 health_interval: Duration::from_secs(10),
+                service_interval: Duration::from_secs(45),
+                resource_health_interval: Duration::from_secs(20),
                 configuration_interval: Duration::from_hours(2),
             },
             max_concurrent_reconciles: NonZeroU16::new(3).unwrap(),
@@ -242,6 +247,21 @@ fn a_custom_cloud_says_what_it_needs_and_takes_the_authority_from_the_environmen
         unused.contains("has no meaning without --azure-cloud custom"),
         "{unused}"
     );
+}
+
+#[test]
+fn each_interval_has_its_own_bounds() {
+    for flag in [
+        "--health-interval",
+        "--service-interval",
+        "--resource-health-interval",
+    ] {
+        for wrong in ["100ms", "2h"] {
+            let told = refusal(&format!("{flag} {wrong}"), &[]);
+            let expected = format!("{flag} is {wrong}: write a duration from 1s to 1h");
+            assert!(told.contains(&expected), "{told}");
+        }
+    }
 }
 
 #[test]

@@ -129,6 +129,11 @@ impl Entry {
         }
     }
 
+    /// When the read began that brought what was seen.
+    pub(super) fn read_at(&self) -> Option<Monotonic> {
+        self.read.map(|read| read.started)
+    }
+
     /// Whether it is unread, was read longer than so ago, or was touched since.
     pub(super) fn is_out_of_date(&self, (max_age, now): (SignedDuration, Monotonic)) -> bool {
         self.read.is_none_or(|read| {

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     entry::{Entry, Finding, News, Ticket},
+    lists::Lists,
     schedule::Schedule,
     source::{CredentialKey, Intervals, Item, Keyed, pause},
     value::{Value, changed_principals, covers, folded},
@@ -33,11 +35,11 @@ use crate::{
 pub(super) struct Inventory {
     /// When each source is due.
     pub(super) schedule: Schedule,
+    /// What is known of lists.
+    pub(super) lists: Lists,
     intervals: Intervals,
     objects: BTreeMap<Arc<str>, Watched>,
     entries: BTreeMap<Keyed<Item>, Entry>,
-    /// Lists that we may not read, and until when we do not ask again.
-    closed: BTreeMap<Keyed<String>, Monotonic>,
     /// There may be items that a probe read and nobody watches.
     has_strays: bool,
     /// Counts reads and touches, so that their order is known whatever the clocks say.
@@ -60,7 +62,7 @@ impl Inventory {
             intervals,
             objects: BTreeMap::new(),
             entries: BTreeMap::new(),
-            closed: BTreeMap::new(),
+            lists: Lists::new(),
             has_strays: false,
             count: 0,
         }
@@ -272,19 +274,24 @@ impl Inventory {
         gone.cloned().collect()
     }
 
-    /// Whether a list is known to be closed to us.
-    pub(super) fn is_closed(&self, list: &Keyed<String>, now: Monotonic) -> bool {
-        self.closed.get(list).is_some_and(|until| now < *until)
+    /// How long a list that is closed to us is left alone.
+    pub(super) fn list_pause(&self) -> Duration {
+        pause(self.intervals.configuration)
     }
 
-    /// Takes note that we may not read a list.
-    pub(super) fn close(&mut self, list: Keyed<String>, now: Monotonic) {
-        self.closed.retain(|_, until| now < *until);
-        let until = now.after(pause(self.intervals.configuration));
-        self.closed.insert(list, until);
+    /// When the read began that brought what is known of an item.
+    pub(super) fn read_at(&self, key: &Keyed<Item>) -> Option<Monotonic> {
+        self.entries.get(key).and_then(Entry::read_at)
     }
 
-    /// How often an item is read.
+    /// How often an item is read from now on, which decides when it is out of date.
+    pub(super) fn set_interval(&mut self, key: &Keyed<Item>, interval: SignedDuration) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.fact.interval = interval;
+        }
+    }
+
+    /// How often an item is to be read.
     pub(super) const fn interval(&self, item: &Item) -> SignedDuration {
         item.interval(&self.intervals)
     }

@@ -36,6 +36,10 @@ pub(super) struct Swept {
     pub(super) present: bool,
     /// Not to be tried again before this time has passed.
     pub(super) wait: Option<Duration>,
+    /// Not to be read more often than this.
+    pub(super) pace: Option<Duration>,
+    /// Since when what was left for a later sweep has been read.
+    pub(super) since: Option<Monotonic>,
 }
 
 /// How old the reads of one kind of source are.
@@ -106,6 +110,8 @@ impl Swept {
         answered: false,
         present: true,
         wait: None,
+        pace: None,
+        since: None,
     };
 
     /// Nothing was learned.
@@ -115,6 +121,7 @@ impl Swept {
             answered: false,
             present: false,
             wait,
+            ..Self::NOTHING
         }
     }
 
@@ -125,6 +132,8 @@ impl Swept {
             answered: self.answered || other.answered,
             present: self.present && other.present,
             wait: self.wait.max(other.wait),
+            pace: self.pace.max(other.pace),
+            since: [self.since, other.since].into_iter().flatten().min(),
         }
     }
 }
@@ -164,7 +173,10 @@ impl Schedule {
     /// Adds an item to its source. A new source is due at once, a known one soon.
     pub(super) fn add(&mut self, item: &Keyed<Item>, now: Monotonic) {
         let source = item.with(Source::of(&item.of));
-        let slot = self.slots.entry(source.clone()).or_insert_with(|| Slot::new(now));
+        let slot = self
+            .slots
+            .entry(source.clone())
+            .or_insert_with(|| Slot::new(now));
         if !slot.items.insert(item.of.clone()) {
             return;
         }
@@ -232,10 +244,11 @@ impl Schedule {
         }
         let started = slot.started.unwrap_or(now);
         let interval = pause(source.of.interval(&self.intervals));
-        let quick = interval.min(pause(self.intervals.health));
+        let interval = interval.max(swept.pace.unwrap_or_default());
+        let quick = interval.min(pause(self.intervals.health).max(swept.pace.unwrap_or_default()));
         let mut due = if swept.complete {
             slot.failures = 0;
-            slot.completed = Some(started);
+            slot.completed = Some(swept.since.map_or(started, |since| since.min(started)));
             let pace = if swept.present { interval } else { quick };
             aligned(started, pace, source.of.spread())
         } else {

@@ -1,7 +1,7 @@
 //! What is kept and where it is read: items are facts, sources are the reads that bring them.
 //!
-//! One source serves many objects: the services of a workspace, the role assignments and the
-//! health of a subscription each come with one list.
+//! One source serves many objects: the services of a workspace, the vaults, the role assignments
+//! and the health of a subscription each come with one list.
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,6 +61,8 @@ pub(super) enum Source {
     Single(Item),
     /// The DICOM services of a workspace.
     Services(WorkspaceId),
+    /// The vaults of a subscription.
+    Vaults(Uuid),
     /// The role assignments of a subscription.
     Assignments(Uuid),
     /// The health of all resources of a subscription.
@@ -70,9 +72,13 @@ pub(super) enum Source {
 /// How often things are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Intervals {
-    /// For what a service needs to reach its key: key versions, vaults, role assignments, Resource
-    /// Health, services, identities.
+    /// For what a service needs to reach its key: key versions, vaults, role assignments,
+    /// identities.
     pub health: SignedDuration,
+    /// For DICOM services, which take one call for each workspace.
+    pub services: SignedDuration,
+    /// For what Resource Health says.
+    pub resource_health: SignedDuration,
     /// For what changes seldom: lists of key versions, tenants, role definitions.
     pub configuration: SignedDuration,
 }
@@ -81,6 +87,8 @@ impl Default for Intervals {
     fn default() -> Self {
         Self {
             health: SignedDuration::from_mins(1),
+            services: SignedDuration::from_mins(2),
+            resource_health: SignedDuration::from_secs(30),
             configuration: SignedDuration::from_mins(5),
         }
     }
@@ -93,15 +101,15 @@ impl Item {
             Self::Want(Want::Tenant(_) | Want::Listing(..) | Want::DenyAssignments(_))
             | Self::Role { .. } => intervals.configuration,
             Self::Want(
-                Want::Service(_)
-                | Want::Identity(_)
+                Want::Identity(_)
                 | Want::Vault(_)
                 | Want::Version(..)
                 | Want::DeletedKey(..)
                 | Want::Assignments(_)
-                | Want::Health(_)
                 | Want::Canary(_),
             ) => intervals.health,
+            Self::Want(Want::Service(_)) => intervals.services,
+            Self::Want(Want::Health(_)) => intervals.resource_health,
         }
     }
 }
@@ -111,12 +119,12 @@ impl Source {
     pub(super) fn of(item: &Item) -> Self {
         match item {
             Item::Want(Want::Service(service)) => Self::Services(service.workspace()),
+            Item::Want(Want::Vault(vault)) => Self::Vaults(vault.id().subscription()),
             Item::Want(Want::Assignments(vault)) => Self::Assignments(vault.id().subscription()),
             Item::Want(Want::Health(service)) => Self::Health(service.id().subscription()),
             Item::Want(
                 Want::Tenant(_)
                 | Want::Identity(_)
-                | Want::Vault(_)
                 | Want::Version(..)
                 | Want::Listing(..)
                 | Want::DeletedKey(..)
@@ -131,7 +139,9 @@ impl Source {
     pub(super) const fn interval(&self, intervals: &Intervals) -> SignedDuration {
         match self {
             Self::Single(item) => item.interval(intervals),
-            Self::Services(_) | Self::Assignments(_) | Self::Health(_) => intervals.health,
+            Self::Services(_) => intervals.services,
+            Self::Vaults(_) | Self::Assignments(_) => intervals.health,
+            Self::Health(_) => intervals.resource_health,
         }
     }
 
@@ -145,7 +155,7 @@ impl Source {
             Self::Health(_) | Self::Single(Item::Want(Want::Health(_))) => "resource_health",
             Self::Single(Item::Want(Want::Tenant(_))) => "subscriptions",
             Self::Single(Item::Want(Want::Identity(_))) => "identities",
-            Self::Single(Item::Want(Want::Vault(_))) => "vaults",
+            Self::Vaults(_) | Self::Single(Item::Want(Want::Vault(_))) => "vaults",
             Self::Single(Item::Want(Want::Version(..))) => "key_versions",
             Self::Single(Item::Want(Want::Listing(..))) => "key_listings",
             Self::Single(Item::Want(Want::DeletedKey(..))) => "deleted_keys",

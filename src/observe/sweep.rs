@@ -9,7 +9,7 @@ use tokio::time;
 use uuid::Uuid;
 
 use super::{
-    Observer, convert,
+    Observer,
     ending::Failure,
     entry::{Finding, Ticket},
     read::{Why, assignments, covering, not_in_time, sorted},
@@ -18,16 +18,13 @@ use super::{
     value::{Value, folded},
 };
 use crate::{
-    arm::{Answer, Call, Page, authorization, dicom, resource_health},
-    azure::{DicomServiceId, ResourceId, VaultId, WorkspaceId},
-    domain::{
-        observed::{Assignment, Health, HealthState},
-        wants::Want,
-    },
+    arm::{Answer, Call, Page, authorization},
+    azure::VaultId,
+    domain::{observed::Assignment, wants::Want},
 };
 
 /// What a list brought.
-enum Listed<T> {
+pub(super) enum Listed<T> {
     /// Its rows.
     Rows(Box<Answer<Vec<T>>>, Ticket),
     /// Nothing that can be used: the items are to be read one by one.
@@ -68,38 +65,10 @@ impl Observer {
         match &source.of {
             Source::Single(item) => self.read(&source.with(item.clone()), Why::Sweep).await,
             Source::Services(workspace) => self.sweep_services(workspace, items).await,
+            Source::Vaults(subscription) => self.sweep_vaults(*subscription, items).await,
             Source::Assignments(subscription) => self.sweep_assignments(*subscription, items).await,
             Source::Health(subscription) => self.sweep_health(*subscription, items).await,
         }
-    }
-
-    async fn sweep_services(&self, workspace: &WorkspaceId, items: &[Keyed<Item>]) -> Swept {
-        let (answer, ticket) = match self.list(dicom::list(workspace), items).await {
-            Listed::Rows(answer, ticket) => (answer, ticket),
-            Listed::OneByOne => return self.read_each(items.iter()).await,
-            Listed::Troubled(swept) => return swept,
-        };
-        let rows = answer.value.iter().filter_map(|row| {
-            let id: DicomServiceId = row.id.parse().ok()?;
-            Some((Item::Want(Want::Service(id)), row))
-        });
-        let rows: BTreeMap<Item, &dicom::DicomService> = rows.collect();
-        let mut swept = Swept::GOOD;
-        let mut left = Vec::new();
-        for key in items {
-            match rows.get(&key.of).map(|row| convert::service(row)) {
-                Some(Ok(service)) => {
-                    let value = Value::Service(service);
-                    self.commit(key, &ticket, Finding::present(value, answer.asked_at));
-                }
-                Some(Err(odd)) => {
-                    let failed = self.failed(key, &ticket, odd.into(), answer.asked_at);
-                    swept = swept.and(failed);
-                }
-                None => left.push(key),
-            }
-        }
-        swept.and(self.left_out(&left, &ticket, answer.asked_at).await)
     }
 
     async fn sweep_assignments(&self, subscription: Uuid, items: &[Keyed<Item>]) -> Swept {
@@ -162,100 +131,33 @@ impl Observer {
         looks.collect::<FuturesUnordered<_>>().collect().await
     }
 
-    /// The health of a subscription; where that may not be listed, of its resource groups.
-    async fn sweep_health(&self, subscription: Uuid, items: &[Keyed<Item>]) -> Swept {
-        let call = resource_health::list_in_subscription(subscription);
-        match self.list(call, items).await {
-            Listed::Rows(answer, ticket) => self.health_rows(&answer, &ticket, items).await,
-            Listed::Troubled(swept) => swept,
-            Listed::OneByOne => self.sweep_group_health(subscription, items).await,
-        }
-    }
-
-    async fn sweep_group_health(&self, subscription: Uuid, items: &[Keyed<Item>]) -> Swept {
-        let mut groups: BTreeMap<String, Vec<Keyed<Item>>> = BTreeMap::new();
-        for (key, service) in items.iter().filter_map(|key| Some((key, service_of(key)?))) {
-            let group = service.id().resource_group().to_ascii_lowercase();
-            groups.entry(group).or_default().push(key.clone());
-        }
-        let sweeps = groups.iter().map(|(group, members)| async move {
-            let call = resource_health::list_in_group(subscription, group);
-            match self.list(call, members).await {
-                Listed::Rows(answer, ticket) => self.health_rows(&answer, &ticket, members).await,
-                Listed::OneByOne => self.read_each(members.iter()).await,
-                Listed::Troubled(swept) => swept,
-            }
-        });
-        together(sweeps.collect()).await
-    }
-
-    async fn health_rows(
-        &self,
-        answer: &Answer<Vec<resource_health::AvailabilityStatus>>,
-        ticket: &Ticket,
-        items: &[Keyed<Item>],
-    ) -> Swept {
-        let mut rows: BTreeMap<String, Health> = BTreeMap::new();
-        for row in &answer.value {
-            let id = row.resource_id.parse::<ResourceId>();
-            let Ok(id) = id.map(|id| id.folded().to_owned()) else {
-                continue;
-            };
-            rows.entry(id).or_insert_with(|| convert::health(row));
-        }
-        let mut left = Vec::new();
-        let mut explained = Vec::new();
-        for (key, service) in items.iter().filter_map(|key| Some((key, service_of(key)?))) {
-            let Some(health) = rows.get(service.id().folded()) else {
-                left.push(key);
-                continue;
-            };
-            match self.with_actions(key, health) {
-                Some(health) => {
-                    let value = Value::Health(health);
-                    self.commit(key, ticket, Finding::present(value, answer.asked_at));
-                }
-                None => explained.push(key),
-            }
-        }
-        let left = self.left_out(&left, ticket, answer.asked_at).await;
-        left.and(self.read_each(explained.into_iter()).await)
-    }
-
-    /// Lists leave out what Azure recommends to do: it is read directly once, when the health has
-    /// turned bad, and kept while nothing else changes. `None` if it has to be read.
-    fn with_actions(&self, key: &Keyed<Item>, listed: &Health) -> Option<Health> {
-        if listed.state == HealthState::Available || !listed.actions.is_empty() {
-            return Some(listed.clone());
-        }
-        match self.lock().last_value(key) {
-            Some(Value::Health(known))
-                if (known.state, &known.summary) == (listed.state, &listed.summary) =>
-            {
-                Some(known.clone())
-            }
-            Some(_) | None => None,
-        }
-    }
-
     /// One list for several items. A list that we may not read is not asked for again for a while.
-    async fn list<T: Send>(&self, call: Call<Page<T>>, items: &[Keyed<Item>]) -> Listed<T> {
+    pub(super) async fn list<T: Send>(
+        &self,
+        call: Call<Page<T>>,
+        items: &[Keyed<Item>],
+    ) -> Listed<T> {
         let Some(first) = items.first() else {
             return Listed::Troubled(Swept::NOTHING);
         };
-        let name = format!("{} {}", call.subject.action, folded(&call.subject.target));
-        let name = first.with(name);
-        if self.lock().is_closed(&name, self.clock.monotonic()) {
+        let name = first.with(name_of(&call));
+        if self.lock().lists.is_closed(&name, self.clock.monotonic()) {
             return Listed::OneByOne;
         }
         let ticket = self.begin(false);
         match self.ask_list(call, Why::Sweep).await.map_err(Failure::from) {
-            Ok(answer) => Listed::Rows(Box::new(answer), ticket),
+            Ok(answer) => {
+                let now = self.clock.monotonic();
+                self.lock().lists.note_price(name, answer.calls, now);
+                Listed::Rows(Box::new(answer), ticket)
+            }
             Err(Failure::Missing) => Listed::OneByOne,
             Err(Failure::Refused(denial)) => {
                 tracing::debug!(list = %name.of, message = %denial.message, "reads one by one what it may not list");
                 let now = self.clock.monotonic();
-                self.lock().close(name, now);
+                let mut inventory = self.lock();
+                let pause = inventory.list_pause();
+                inventory.lists.close(name, pause, now);
                 Listed::OneByOne
             }
             Err(Failure::Garbled(trouble)) => {
@@ -273,7 +175,12 @@ impl Observer {
 
     /// What a list left out: what was absent stays absent, the rest is read directly. Now and then
     /// an absent one is read directly too, for lists do not show everything.
-    async fn left_out(&self, items: &[&Keyed<Item>], ticket: &Ticket, at: Timestamp) -> Swept {
+    pub(super) async fn left_out(
+        &self,
+        items: &[&Keyed<Item>],
+        ticket: &Ticket,
+        at: Timestamp,
+    ) -> Swept {
         let now = self.clock.monotonic();
         let mut unsure = Vec::new();
         for key in items {
@@ -286,7 +193,10 @@ impl Observer {
         self.read_each(unsure.into_iter()).await
     }
 
-    async fn read_each(&self, items: impl Iterator<Item = &Keyed<Item>> + Send) -> Swept {
+    pub(super) async fn read_each(
+        &self,
+        items: impl Iterator<Item = &Keyed<Item>> + Send,
+    ) -> Swept {
         together(items.map(|key| self.read(key, Why::Sweep)).collect()).await
     }
 
@@ -298,7 +208,7 @@ impl Observer {
     }
 }
 
-async fn together(sweeps: FuturesUnordered<impl Future<Output = Swept>>) -> Swept {
+pub(super) async fn together(sweeps: FuturesUnordered<impl Future<Output = Swept>>) -> Swept {
     sweeps
         .fold(Swept::NOTHING, |all, one| async move { all.and(one) })
         .await
@@ -312,12 +222,9 @@ const fn vault_of(key: &Keyed<Item>) -> Option<&VaultId> {
     }
 }
 
-const fn service_of(key: &Keyed<Item>) -> Option<&DicomServiceId> {
-    if let Item::Want(Want::Health(service)) = &key.of {
-        Some(service)
-    } else {
-        None
-    }
+/// What a list is known by: what it lists, and where.
+pub(super) fn name_of<T>(call: &Call<Page<T>>) -> String {
+    format!("{} {}", call.subject.action, folded(&call.subject.target))
 }
 
 /// A sweep that takes longer is given up.

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use self::{
     estate::{
         ENCRYPTION_USER, SUBSCRIPTION, TENANT, assignment_id, assignment_json, assignments_path,
-        current_path, desired, error, health_json, health_path, key_url, list, service,
-        service_json, uid, vault, vault_json, version_json, version_path, wants, workspace_list,
+        current_path, desired, error, group_health_path, health_json, health_path, key_url, list,
+        service, service_json, uid, vault, vault_json, vaults_path, version_json, version_path,
+        wants, workspace_list,
     },
     world::{Reply, World},
 };
@@ -27,7 +28,9 @@ mod absences;
 mod cost;
 mod estate;
 mod lists;
+mod numbers;
 mod probes;
+mod thrift;
 mod troubles;
 mod world;
 
@@ -95,6 +98,7 @@ async fn what_an_object_wants_is_read_at_once_and_the_object_is_called() {
     // one list serves both objects
     for path in [
         assignments_path(),
+        vaults_path(),
         health_path(),
         workspace_list(&objects[0].0),
     ] {
@@ -121,7 +125,7 @@ async fn a_changed_service_calls_its_object_and_no_other() {
     world
         .azure
         .json(&workspace_list(&objects[0].0), list(&rows));
-    assert_eq!(world.pass(62).await, [uid(2)]);
+    assert_eq!(world.pass(122).await, [uid(2)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +223,8 @@ async fn all_that_was_read_is_put_together_for_an_object() {
         .value(now)
         .map(|read| read.identity.clone());
     assert_eq!(read, Some(Attached::System { principal }));
-    assert_eq!(observed.service.interval.as_secs(), 60);
+    assert_eq!(observed.service.interval.as_secs(), 120);
+    assert_eq!(observed.health.interval.as_secs(), 30);
     assert_eq!(observed.identity, None);
     assert!(observed.vaults[vault].value(now).is_some());
     assert!(observed.versions[&key_url(vault)].value(now).is_some());
@@ -247,7 +252,7 @@ async fn what_two_objects_want_is_read_until_the_last_of_them_is_gone() {
     let mut world = settled(&objects).await;
     world.observer.forget(&uid(1));
     world.pass(120).await;
-    assert!(world.azure.count(&shared.to_string()) >= 1);
+    assert!(world.azure.count(&vaults_path()) >= 1);
     world
         .observer
         .watch(&uid(2), &BTreeSet::from([Want::Tenant(SUBSCRIPTION)]));
@@ -269,7 +274,7 @@ async fn the_age_of_the_sweeps_is_told_by_kind_and_grows_when_azure_is_silent() 
     world.pass(600).await;
     assert!(age(&world, "vaults") <= 66);
     assert!(age(&world, "key_listings") <= 330);
-    world.azure.put(&objects[1].1.to_string(), Reply::Silence);
+    world.azure.put(&vaults_path(), Reply::Silence);
     world.pass(300).await;
     assert!(age(&world, "vaults") >= 300);
     assert!(age(&world, "key_versions") <= 66);

@@ -79,6 +79,7 @@ impl ArmClient {
             operation_url,
             request_id: header_text(&headers, "x-ms-request-id"),
             size: body.len(),
+            calls: 1,
         })
     }
 

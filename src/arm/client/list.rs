@@ -21,12 +21,13 @@ impl ArmClient {
         let mut seen = BTreeSet::new();
         let mut answer = self.send(call.clone()).await?;
         let mut rows = Vec::new();
-        let mut size = answer.size;
+        let (mut size, mut calls) = (answer.size, answer.calls);
         for _ in 0..MAX_PAGES {
             rows.append(&mut answer.value.items);
             let Some(next_link) = answer.value.next_link.take() else {
                 return Ok(Answer {
                     size,
+                    calls,
                     ..answer.map(|_| rows)
                 });
             };
@@ -42,6 +43,7 @@ impl ArmClient {
             }
             let page = self.send(call.at(link)).await?;
             size = size.saturating_add(page.size);
+            calls = calls.saturating_add(page.calls);
             if size > MAX_LIST {
                 return Err(problem(PagingProblem::TooLarge));
             }
@@ -63,6 +65,7 @@ impl<T> Answer<T> {
             operation_url,
             request_id,
             size,
+            calls,
         } = self;
         Answer {
             value: change(value),
@@ -73,6 +76,7 @@ impl<T> Answer<T> {
             operation_url,
             request_id,
             size,
+            calls,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 async fn one_404_is_no_absence() {
     let objects = two_objects();
     let mut world = settled(&objects).await;
+    world.azure.remove(&vaults_path());
     let want = Want::Vault(objects[0].1.clone());
     let gone = Reply::Status(404, error("ResourceNotFound", "gone"));
     world.azure.once(&objects[0].1.to_string(), gone);
@@ -18,6 +19,7 @@ async fn one_404_is_no_absence() {
 async fn two_404s_are_an_absence_and_its_end_is_told_too() {
     let objects = two_objects();
     let mut world = settled(&objects).await;
+    world.azure.remove(&vaults_path());
     let want = Want::Vault(objects[0].1.clone());
     let path = objects[0].1.to_string();
     world.azure.remove(&path);
@@ -52,6 +54,7 @@ async fn what_never_was_there_is_looked_for_twice_too() {
 async fn a_subscription_that_we_do_not_see_is_no_absence() {
     let objects = two_objects();
     let mut world = settled(&objects).await;
+    world.azure.remove(&vaults_path());
     let unseen = error("SubscriptionNotFound", "could not be found");
     let path = objects[0].1.to_string();
     world.azure.put(&path, Reply::Status(404, unseen));
@@ -67,9 +70,23 @@ async fn a_service_that_a_list_leaves_out_is_read_directly() {
     let want = Want::Service(objects[1].0.clone());
     let one = list(&[service_json(&objects[0].0, 1)]);
     world.azure.json(&workspace_list(&objects[0].0), one);
-    assert_eq!(world.pass(66).await, Vec::<String>::new());
+    assert_eq!(world.pass(126).await, Vec::<String>::new());
     assert!(is_present(&world, &want));
     world.azure.remove(&objects[1].0.to_string());
+    assert_eq!(world.pass(126).await, [uid(2)]);
+    assert!(matches!(world.fact(&want).seen, Seen::Absent { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_that_a_list_leaves_out_is_read_directly() {
+    let objects = two_objects();
+    let mut world = settled(&objects).await;
+    let want = Want::Vault(objects[1].1.clone());
+    let one = list(&[vault_json(&objects[0].1)]);
+    world.azure.json(&vaults_path(), one);
+    assert_eq!(world.pass(66).await, Vec::<String>::new());
+    assert!(is_present(&world, &want));
+    world.azure.remove(&objects[1].1.to_string());
     assert_eq!(world.pass(66).await, [uid(2)]);
     assert!(matches!(world.fact(&want).seen, Seen::Absent { .. }));
 }

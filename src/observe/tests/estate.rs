@@ -63,8 +63,16 @@ pub(super) fn assignments_path() -> String {
     format!("/subscriptions/{SUBSCRIPTION}{ASSIGNMENTS}")
 }
 
+pub(super) fn vaults_path() -> String {
+    format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.KeyVault/vaults")
+}
+
 pub(super) fn health_path() -> String {
     format!("/subscriptions/{SUBSCRIPTION}{HEALTH}")
+}
+
+pub(super) fn group_health_path() -> String {
+    format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/imaging{HEALTH}")
 }
 
 pub(super) fn current_path(service: &DicomServiceId) -> String {
@@ -135,6 +143,7 @@ impl World {
             json!({"tenantId": TENANT.to_string()}),
         );
         let mut workspaces: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let mut vaults: BTreeMap<String, Value> = BTreeMap::new();
         let (mut grants, mut healths) = (Vec::new(), Vec::new());
         for (principal, (service, vault)) in (1_u128..).zip(objects) {
             let shown = service_json(service, principal);
@@ -144,6 +153,7 @@ impl World {
                 .or_default()
                 .push(shown);
             azure.json(&vault.to_string(), vault_json(vault));
+            vaults.insert(vault.to_string(), vault_json(vault));
             let version = version_json(vault, true);
             azure.json(&version_path(vault), version.clone());
             azure.json(
@@ -161,8 +171,29 @@ impl World {
         for (path, rows) in workspaces {
             azure.json(&path, list(&rows));
         }
+        azure.json(
+            &vaults_path(),
+            list(&vaults.into_values().collect::<Vec<_>>()),
+        );
         azure.json(&assignments_path(), list(&grants));
         azure.json(&health_path(), list(&healths));
+    }
+
+    /// Puts up a list whose first page has these rows, and which has so many pages.
+    pub(super) fn pages(&self, path: &str, rows: &[Value], pages: usize) {
+        for page in 1..=pages {
+            let here = if page == 1 {
+                path.to_owned()
+            } else {
+                format!("{path}/{page}")
+            };
+            let mut body = list(if page == 1 { rows } else { &[] });
+            if page < pages {
+                let next = page + 1;
+                body["nextLink"] = json!(format!("https://management.azure.com{path}/{next}"));
+            }
+            self.azure.json(&here, body);
+        }
     }
 
     /// Lets each object (by its number, from 1) want all of its own.

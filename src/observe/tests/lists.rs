@@ -23,8 +23,8 @@ async fn a_list_that_may_not_be_read_is_replaced_by_single_reads_and_rested() {
     }
     world.pass(280).await;
     assert_eq!(world.azure.count(&path), 1);
-    assert!(world.azure.count(&objects[0].0.to_string()) >= 4);
-    world.pass(120).await;
+    assert!(world.azure.count(&objects[0].0.to_string()) >= 2);
+    world.pass(141).await;
     assert_eq!(world.azure.count(&path), 2);
 }
 
@@ -65,7 +65,7 @@ async fn one_odd_row_does_not_hide_the_others() {
     world
         .azure
         .json(&objects[1].0.to_string(), service_json(&objects[1].0, 66));
-    assert_eq!(world.pass(66).await, [uid(2)]);
+    assert_eq!(world.pass(126).await, [uid(2)]);
 }
 
 #[tokio::test(start_paused = true)]

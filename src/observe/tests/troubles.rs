@@ -11,6 +11,7 @@ fn trouble(world: &World, want: &Want) -> Option<TroubleKind> {
 async fn keeps_its_value(reply: Reply, kind: TroubleKind) {
     let objects = two_objects();
     let mut world = settled(&objects).await;
+    world.azure.remove(&vaults_path());
     let want = Want::Vault(objects[0].1.clone());
     let before = world.fact(&want).seen;
     world.azure.put(&objects[0].1.to_string(), reply);
@@ -64,6 +65,7 @@ async fn a_refused_token_keeps_what_was_seen() {
     let reply = Reply::Status(401, error("InvalidAuthenticationToken", "who are you"));
     let objects = two_objects();
     let mut world = settled(&objects).await;
+    world.azure.remove(&vaults_path());
     let want = Want::Vault(objects[0].1.clone());
     world.azure.put(&objects[0].1.to_string(), reply);
     world.pass(70).await;
@@ -77,6 +79,7 @@ async fn the_first_trouble_with_something_unread_is_told_once() {
     let mut world = World::new().sweeping();
     world.estate(&objects[..1]);
     let down = || Reply::Status(503, error("ServiceUnavailable", "later"));
+    world.azure.remove(&vaults_path());
     let path = objects[0].1.to_string();
     world.azure.put(&path, down());
     let want = Want::Vault(objects[0].1.clone());
@@ -93,6 +96,7 @@ async fn the_first_trouble_with_something_unread_is_told_once() {
 async fn the_return_of_what_had_become_unknown_is_told() {
     let objects = two_objects();
     let mut world = settled(&objects).await;
+    world.azure.remove(&vaults_path());
     world.azure.put(&objects[0].1.to_string(), Reply::Silence);
     world.pass(600).await;
     world
@@ -113,6 +117,7 @@ async fn reads_that_hang_delay_no_others() {
         .collect();
     let mut world = World::new().sweeping();
     world.estate(&hanging);
+    world.azure.remove(&vaults_path());
     for (_, vault) in &hanging {
         world.azure.put(&vault.to_string(), Reply::Silence);
     }

@@ -81,6 +81,21 @@ impl FakeAzure {
         estate.replies.remove(&path.to_lowercase());
     }
 
+    /// Puts up once more, in another subscription, all that is there.
+    pub(super) fn mirror(&self, from: &str, to: &str) {
+        let mut estate = self.estate.lock().unwrap();
+        let other = |text: &str| text.replace(from, to);
+        let copies = estate.replies.iter().map(|(path, reply)| {
+            let Reply::Json(body) = reply else {
+                panic!("only what is there can be put up again");
+            };
+            let body = serde_json::from_str(&other(&body.to_string())).unwrap();
+            (other(path), Reply::Json(body))
+        });
+        let copies: Vec<_> = copies.collect();
+        estate.replies.extend(copies);
+    }
+
     /// The paths asked for since the last time, in order.
     pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.estate.lock().unwrap().asked)

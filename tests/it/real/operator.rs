@@ -43,6 +43,7 @@ impl Operator {
             .args(["operator", "--log-format", "text"])
             .arg(format!("--ca-bundle={}", estate.ca().display()))
             .args(["--propagation-wait=4s", "--health-interval=1s"])
+            .args(["--service-interval=1s", "--resource-health-interval=1s"])
             .arg("--configuration-interval=3s")
             .arg(format!("--health-probe-bind-address={health}"))
             .arg(format!("--metrics-bind-address={metrics}"))

@@ -10,6 +10,9 @@ use super::rig::{Rig, Settings};
 /// A sweep, and what it takes to make sure of an absence.
 const A_SWEEP: Duration = Duration::from_secs(65);
 
+/// The same for the services of a workspace, which are listed less often.
+const A_SWEEP_OF_SERVICES: Duration = Duration::from_secs(125);
+
 /// The longest that Azure takes to know of it that access is back: a probe each minute, five
 /// minutes to heal, and then our own sweep.
 const AZURE_HEALS: Duration = Duration::from_mins(10);
@@ -135,7 +138,7 @@ async fn an_identity_that_is_switched_off_is_switched_on_granted_and_the_key_set
     let rig = settled(json!({})).await;
     let before = rig.status("radiology")["identity"].clone();
     rig.change("identity radiology off");
-    rig.until("the loss is told", A_SWEEP, |rig| {
+    rig.until("the loss is told", A_SWEEP_OF_SERVICES, |rig| {
         rig.has("radiology", "KeyAccessible=False")
     })
     .await;
@@ -157,7 +160,7 @@ async fn an_identity_that_somebody_switched_off_and_on_again_owes_a_put() {
     let rig = settled(json!({})).await;
     rig.change("identity radiology off");
     rig.change("identity radiology on");
-    rig.until("the loss is told", A_SWEEP, |rig| {
+    rig.until("the loss is told", A_SWEEP_OF_SERVICES, |rig| {
         rig.has("radiology", "KeyAccessible=False")
     })
     .await;
@@ -197,7 +200,7 @@ async fn with_report_drift_is_only_told() {
     ] {
         let rig = settled(json!({ "onDrift": "Report" })).await;
         rig.change(drift);
-        rig.until(&format!("{reason} is told"), A_SWEEP, |rig| {
+        rig.until(&format!("{reason} is told"), A_SWEEP_OF_SERVICES, |rig| {
             is_lost(rig, reason)
         })
         .await;
@@ -212,8 +215,10 @@ async fn with_report_drift_is_only_told() {
 async fn a_key_that_somebody_removed_from_the_service_is_set_again_or_told_as_asked() {
     let rig = settled(json!({})).await;
     rig.change("service radiology key removed");
-    rig.until("it was seen", A_SWEEP, |rig| !rig.is_ready("radiology"))
-        .await;
+    rig.until("it was seen", A_SWEEP_OF_SERVICES, |rig| {
+        !rig.is_ready("radiology")
+    })
+    .await;
     rig.until("it is back", HALF_AN_HOUR, is_back).await;
     assert_eq!(rig.writes(0), ["PUT dicomservices/radiology"]);
     rig.assert_safe();
@@ -221,7 +226,7 @@ async fn a_key_that_somebody_removed_from_the_service_is_set_again_or_told_as_as
     let reported = settled(json!({ "onDrift": "Report" })).await;
     reported.change("service radiology key removed");
     reported
-        .until_condition("radiology", "Stalled=True/Drifted", A_SWEEP)
+        .until_condition("radiology", "Stalled=True/Drifted", A_SWEEP_OF_SERVICES)
         .await;
     reported.pass(Duration::from_mins(30)).await;
     assert_eq!(reported.writes(0), Vec::<String>::new());

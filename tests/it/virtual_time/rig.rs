@@ -49,10 +49,7 @@ impl Default for Settings {
         Self {
             azure: azure::Settings::default(),
             propagation_wait: SignedDuration::from_mins(10),
-            intervals: Intervals {
-                health: SignedDuration::from_mins(1),
-                configuration: SignedDuration::from_mins(5),
-            },
+            intervals: Intervals::default(),
         }
     }
 }

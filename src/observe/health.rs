@@ -1,0 +1,219 @@
+//! What Resource Health says: read with the list of the subscription, with those of the resource
+//! groups or one by one, whatever takes the fewest calls.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use k8s_openapi::jiff::SignedDuration;
+use uuid::Uuid;
+
+use super::{
+    Observer, convert,
+    entry::{Finding, Ticket},
+    lists::{ByGroups, Group, Ration},
+    schedule::Swept,
+    source::{Item, Keyed, pause},
+    sweep::{Listed, name_of},
+    value::Value,
+};
+use crate::{
+    arm::{
+        Answer,
+        resource_health::{self, AvailabilityStatus},
+    },
+    azure::{DicomServiceId, ResourceId},
+    domain::{
+        observed::{Health, HealthState},
+        wants::Want,
+    },
+};
+
+impl Observer {
+    /// The health of the services of a subscription.
+    pub(super) async fn sweep_health(&self, subscription: Uuid, items: &[Keyed<Item>]) -> Swept {
+        let Some(first) = items.first() else {
+            return Swept::NOTHING;
+        };
+        let interval = pause(self.lock().interval(&first.of));
+        let groups = by_group(items);
+        let way = self.by_groups(subscription, &groups);
+        let call = resource_health::list_in_subscription(subscription);
+        let (name, now) = (first.with(name_of(&call)), self.clock.monotonic());
+        let expected = self.lock().lists.expected(&name, now);
+        if let Some(calls) = expected.filter(|calls| *calls <= way.calls) {
+            let ration = Ration::new(calls, 0, interval);
+            let paced = self.paced(items, &ration, ration.pace);
+            match self.list(call, items).await {
+                Listed::Rows(answer, ticket) => {
+                    return paced.and(self.health_rows(&answer, &ticket, items).await);
+                }
+                Listed::Troubled(swept) => return paced.and(swept),
+                Listed::OneByOne => {}
+            }
+        }
+        self.sweep_groups(subscription, (&groups, &way), interval)
+            .await
+    }
+
+    /// The cheapest way without the list of the subscription.
+    fn by_groups(
+        &self,
+        subscription: Uuid,
+        groups: &BTreeMap<String, Vec<Keyed<Item>>>,
+    ) -> ByGroups {
+        let now = self.clock.monotonic();
+        let priced = groups.iter().map(|(name, members)| {
+            let call = resource_health::list_in_group(subscription, name);
+            let list = members.first().map(|first| first.with(name_of(&call)));
+            let group = Group {
+                list: list.and_then(|list| self.lock().lists.expected(&list, now)),
+                items: members.len(),
+            };
+            (name.clone(), group)
+        });
+        ByGroups::cheapest(&priced.collect())
+    }
+
+    /// Lists the groups that are worth it, and reads one by one what is not listed.
+    async fn sweep_groups(
+        &self,
+        subscription: Uuid,
+        (groups, way): (&BTreeMap<String, Vec<Keyed<Item>>>, &ByGroups),
+        interval: Duration,
+    ) -> Swept {
+        let (by_list, one_by_one): (Vec<_>, Vec<_>) = groups
+            .iter()
+            .partition(|(name, _)| way.listed.contains(*name));
+        let sweeps = by_list.into_iter().map(|(group, members)| async move {
+            let call = resource_health::list_in_group(subscription, group);
+            match self.list(call, members).await {
+                Listed::Rows(answer, ticket) => {
+                    let swept = self.health_rows(&answer, &ticket, members).await;
+                    (swept, answer.calls, Vec::new(), members)
+                }
+                Listed::Troubled(swept) => (swept, 1, Vec::new(), members),
+                Listed::OneByOne => (Swept::NOTHING, 1, members.iter().collect(), members),
+            }
+        });
+        let sweeps: Vec<_> = sweeps.collect::<FuturesUnordered<_>>().collect().await;
+        let mut singles: Vec<_> = one_by_one
+            .iter()
+            .flat_map(|(_, members)| *members)
+            .collect();
+        singles.extend(sweeps.iter().flat_map(|(_, _, closed, _)| closed));
+        let calls = sweeps.iter().map(|(_, calls, _, _)| *calls).sum();
+        let ration = Ration::new(calls, singles.len(), interval);
+        let listed = sweeps
+            .into_iter()
+            .map(|(swept, _, _, members)| swept.and(self.paced(members, &ration, ration.pace)));
+        let listed = listed.fold(Swept::NOTHING, Swept::and);
+        listed.and(self.read_in_turns(singles, &ration).await)
+    }
+
+    /// Reads one by one as many items as the ration allows, those first that wait longest.
+    async fn read_in_turns(&self, mut items: Vec<&Keyed<Item>>, ration: &Ration) -> Swept {
+        items.sort_by_cached_key(|key| self.lock().read_at(key));
+        let paced = self.paced(items.iter().copied(), ration, ration.each(items.len()));
+        let later = items.split_off(ration.singles.min(items.len()));
+        let swept = self.read_each(items.into_iter()).await;
+        let waits = later.into_iter().map(|key| match self.lock().read_at(key) {
+            Some(read) => Swept {
+                since: Some(read),
+                ..Swept::NOTHING
+            },
+            None => Swept {
+                complete: false,
+                ..Swept::NOTHING
+            },
+        });
+        waits.fold(swept.and(paced), Swept::and)
+    }
+
+    /// Takes note of how often each of these items is read from now on.
+    #[expect(single_use_lifetimes, reason = "elided ones are not stable there")]
+    fn paced<'key>(
+        &self,
+        items: impl IntoIterator<Item = &'key Keyed<Item>>,
+        ration: &Ration,
+        each: Duration,
+    ) -> Swept {
+        let interval = SignedDuration::try_from(each).unwrap_or(SignedDuration::MAX);
+        for key in items {
+            self.lock().set_interval(key, interval);
+        }
+        Swept {
+            pace: Some(ration.pace),
+            ..Swept::NOTHING
+        }
+    }
+
+    async fn health_rows(
+        &self,
+        answer: &Answer<Vec<AvailabilityStatus>>,
+        ticket: &Ticket,
+        items: &[Keyed<Item>],
+    ) -> Swept {
+        let mut rows: BTreeMap<String, Health> = BTreeMap::new();
+        for row in &answer.value {
+            let id = row.resource_id.parse::<ResourceId>();
+            let Ok(id) = id.map(|id| id.folded().to_owned()) else {
+                continue;
+            };
+            rows.entry(id).or_insert_with(|| convert::health(row));
+        }
+        let mut left = Vec::new();
+        let mut explained = Vec::new();
+        for (key, service) in items.iter().filter_map(|key| Some((key, service_of(key)?))) {
+            let Some(health) = rows.get(service.id().folded()) else {
+                left.push(key);
+                continue;
+            };
+            match self.with_actions(key, health) {
+                Some(health) => {
+                    let value = Value::Health(health);
+                    self.commit(key, ticket, Finding::present(value, answer.asked_at));
+                }
+                None => explained.push(key),
+            }
+        }
+        let left = self.left_out(&left, ticket, answer.asked_at).await;
+        let explained = self.read_each(explained.into_iter()).await;
+        Swept::GOOD.and(left).and(explained)
+    }
+
+    /// Lists leave out what Azure recommends to do: it is read directly once, when the health has
+    /// turned bad, and kept while nothing else changes. `None` if it has to be read.
+    fn with_actions(&self, key: &Keyed<Item>, listed: &Health) -> Option<Health> {
+        if listed.state == HealthState::Available || !listed.actions.is_empty() {
+            return Some(listed.clone());
+        }
+        match self.lock().last_value(key) {
+            Some(Value::Health(known))
+                if (known.state, &known.summary) == (listed.state, &listed.summary) =>
+            {
+                Some(Health {
+                    occurred: listed.occurred,
+                    ..known.clone()
+                })
+            }
+            Some(_) | None => None,
+        }
+    }
+}
+
+fn by_group(items: &[Keyed<Item>]) -> BTreeMap<String, Vec<Keyed<Item>>> {
+    let mut groups: BTreeMap<String, Vec<Keyed<Item>>> = BTreeMap::new();
+    for (key, service) in items.iter().filter_map(|key| Some((key, service_of(key)?))) {
+        let group = service.id().resource_group().to_ascii_lowercase();
+        groups.entry(group).or_default().push(key.clone());
+    }
+    groups
+}
+
+const fn service_of(key: &Keyed<Item>) -> Option<&DicomServiceId> {
+    if let Item::Want(Want::Health(service)) = &key.of {
+        Some(service)
+    } else {
+        None
+    }
+}
