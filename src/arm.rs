@@ -12,6 +12,7 @@ pub mod budget;
 pub mod call;
 pub mod client;
 pub mod credential;
+pub mod deny_assignment;
 pub mod dicom;
 pub mod error;
 #[cfg(test)]

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 mod assemble;
 pub mod convert;
+mod denials;
 mod ending;
 mod entry;
 mod gate;

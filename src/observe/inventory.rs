@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -109,9 +108,8 @@ impl Inventory {
         };
         let wants = watched.wants.into_iter().map(Item::Want);
         for item in wants.chain(watched.roles) {
-            let credential = watched.credential.clone();
             let key = Keyed {
-                credential,
+                credential: watched.credential.clone(),
                 of: item,
             };
             self.detach(object, &key);
@@ -165,7 +163,7 @@ impl Inventory {
         self.entries.get(key).map(|entry| &entry.fact)
     }
 
-    /// The value of an item that was there when it was last read.
+    /// The value of an item when it was last there.
     pub(super) fn last_value(&self, key: &Keyed<Item>) -> Option<&Value> {
         self.fact(key).and_then(Fact::last_value)
     }
@@ -274,9 +272,10 @@ impl Inventory {
         gone.cloned().collect()
     }
 
-    /// How long a list that is closed to us is left alone.
-    pub(super) fn list_pause(&self) -> Duration {
-        pause(self.intervals.configuration)
+    /// Takes note that we may not read a list: it is left alone for a while.
+    pub(super) fn close(&mut self, list: Keyed<String>, now: Monotonic) {
+        let pause = pause(self.intervals.configuration);
+        self.lists.close(list, pause, now);
     }
 
     /// When the read began that brought what is known of an item.

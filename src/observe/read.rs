@@ -38,8 +38,8 @@ pub(super) enum Why {
 
 /// A value and when it was asked for.
 pub(super) struct Fetched {
-    value: Value,
-    at: Timestamp,
+    pub(super) value: Value,
+    pub(super) at: Timestamp,
 }
 
 impl Observer {
@@ -180,11 +180,10 @@ impl Observer {
                 })
             }
             // nothing reads these yet, which is doubt and never bad news
-            Item::Want(Want::DeletedKey(..) | Want::DenyAssignments(_) | Want::Canary(_)) => {
-                Err(Failure::Refused(Denial {
-                    message: "it is not read by this release".to_owned(),
-                }))
-            }
+            Item::Want(Want::DeletedKey(..) | Want::Canary(_)) => Err(Failure::Refused(Denial {
+                message: "it is not read by this release".to_owned(),
+            })),
+            Item::Want(Want::DenyAssignments(vault)) => self.denials_at(vault, why).await,
             Item::Want(Want::Assignments(vault)) => self.assignments_at(key, vault, why).await,
             Item::Want(Want::Health(service)) => {
                 let call = resource_health::current(service.id());

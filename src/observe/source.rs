@@ -65,6 +65,8 @@ pub(super) enum Source {
     Vaults(Uuid),
     /// The role assignments of a subscription.
     Assignments(Uuid),
+    /// The deny assignments of a subscription.
+    Denials(Uuid),
     /// The health of all resources of a subscription.
     Health(Uuid),
 }
@@ -121,6 +123,7 @@ impl Source {
             Item::Want(Want::Service(service)) => Self::Services(service.workspace()),
             Item::Want(Want::Vault(vault)) => Self::Vaults(vault.id().subscription()),
             Item::Want(Want::Assignments(vault)) => Self::Assignments(vault.id().subscription()),
+            Item::Want(Want::DenyAssignments(vault)) => Self::Denials(vault.id().subscription()),
             Item::Want(Want::Health(service)) => Self::Health(service.id().subscription()),
             Item::Want(
                 Want::Tenant(_)
@@ -128,7 +131,6 @@ impl Source {
                 | Want::Version(..)
                 | Want::Listing(..)
                 | Want::DeletedKey(..)
-                | Want::DenyAssignments(_)
                 | Want::Canary(_),
             )
             | Item::Role { .. } => Self::Single(item.clone()),
@@ -140,6 +142,7 @@ impl Source {
         match self {
             Self::Single(item) => item.interval(intervals),
             Self::Services(_) => intervals.services,
+            Self::Denials(_) => intervals.configuration,
             Self::Vaults(_) | Self::Assignments(_) => intervals.health,
             Self::Health(_) => intervals.resource_health,
         }
@@ -159,7 +162,9 @@ impl Source {
             Self::Single(Item::Want(Want::Version(..))) => "key_versions",
             Self::Single(Item::Want(Want::Listing(..))) => "key_listings",
             Self::Single(Item::Want(Want::DeletedKey(..))) => "deleted_keys",
-            Self::Single(Item::Want(Want::DenyAssignments(_))) => "deny_assignments",
+            Self::Denials(_) | Self::Single(Item::Want(Want::DenyAssignments(_))) => {
+                "deny_assignments"
+            }
             Self::Single(Item::Want(Want::Canary(_))) => "canaries",
             Self::Single(Item::Role { .. }) => "role_definitions",
         }

@@ -67,6 +67,7 @@ impl Observer {
             Source::Services(workspace) => self.sweep_services(workspace, items).await,
             Source::Vaults(subscription) => self.sweep_vaults(*subscription, items).await,
             Source::Assignments(subscription) => self.sweep_assignments(*subscription, items).await,
+            Source::Denials(subscription) => self.sweep_denials(*subscription, items).await,
             Source::Health(subscription) => self.sweep_health(*subscription, items).await,
         }
     }
@@ -155,9 +156,7 @@ impl Observer {
             Err(Failure::Refused(denial)) => {
                 tracing::debug!(list = %name.of, message = %denial.message, "reads one by one what it may not list");
                 let now = self.clock.monotonic();
-                let mut inventory = self.lock();
-                let pause = inventory.list_pause();
-                inventory.lists.close(name, pause, now);
+                self.lock().close(name, now);
                 Listed::OneByOne
             }
             Err(Failure::Garbled(trouble)) => {

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use self::{
     estate::{
         ENCRYPTION_USER, SUBSCRIPTION, TENANT, assignment_id, assignment_json, assignments_path,
-        current_path, desired, error, group_health_path, health_json, health_path, key_url, list,
-        service, service_json, uid, vault, vault_json, vaults_path, version_json, version_path,
-        wants, workspace_list,
+        current_path, denials_path, desired, error, group_health_path, health_json, health_path,
+        key_url, list, service, service_json, uid, vault, vault_json, vaults_path, version_json,
+        version_path, wants, workspace_list,
     },
     world::{Reply, World},
 };

@@ -44,8 +44,8 @@ async fn what_never_was_there_is_looked_for_twice_too() {
     world.watch(&objects);
     world.pass(2).await;
     assert_eq!(world.azure.count(&path), 2);
-    let [.., version, _, _, _] = &wants(&objects[0].0, &objects[0].1)[..] else {
-        panic!("seven wants");
+    let [.., version, _, _, _, _] = &wants(&objects[0].0, &objects[0].1)[..] else {
+        panic!("eight wants");
     };
     assert!(matches!(world.fact(version).seen, Seen::Absent { .. }));
 }

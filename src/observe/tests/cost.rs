@@ -19,9 +19,9 @@ async fn the_calls_of_an_hour_grow_with_the_scopes_and_the_keys_not_with_the_ser
     world.pass(3_600).await;
     let calls = world.azure.asked().len();
     // each minute: key versions, vaults, role assignments; twice in it: health
-    // every two minutes: workspaces; every five: key listings, the tenant
+    // every two minutes: workspaces; every five: key listings, the tenant, deny assignments
     let each_minute = VAULTS + 2 + 2;
-    let each_five_minutes = VAULTS + 1;
+    let each_five_minutes = VAULTS + 2;
     let expected = 60 * each_minute + 30 * WORKSPACES + 12 * each_five_minutes;
     let naive = SERVICES * 5 * 60;
     println!(

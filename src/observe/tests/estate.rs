@@ -63,6 +63,10 @@ pub(super) fn assignments_path() -> String {
     format!("/subscriptions/{SUBSCRIPTION}{ASSIGNMENTS}")
 }
 
+pub(super) fn denials_path() -> String {
+    format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/denyAssignments")
+}
+
 pub(super) fn vaults_path() -> String {
     format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.KeyVault/vaults")
 }
@@ -127,6 +131,7 @@ pub(super) fn wants(service: &DicomServiceId, vault: &VaultId) -> Vec<Want> {
         Want::Version(vault.clone(), key_url(vault)),
         Want::Listing(vault.clone(), "dicom-cmk".parse().unwrap()),
         Want::Assignments(vault.clone()),
+        Want::DenyAssignments(vault.clone()),
         Want::Health(service.clone()),
     ]
 }
@@ -175,6 +180,7 @@ impl World {
             &vaults_path(),
             list(&vaults.into_values().collect::<Vec<_>>()),
         );
+        azure.json(&denials_path(), list(&[]));
         azure.json(&assignments_path(), list(&grants));
         azure.json(&health_path(), list(&healths));
     }

@@ -113,3 +113,93 @@ async fn bad_health_is_read_once_more_for_what_azure_recommends() {
     assert_eq!(world.pass(600).await, Vec::<String>::new());
     assert_eq!(world.azure.count(&path), 1);
 }
+
+fn denial_json(scope: &str, actions: &[&str], only_here: bool) -> serde_json::Value {
+    let name = Uuid::from_u128(77);
+    json!({
+        "id": format!("{scope}/providers/Microsoft.Authorization/denyAssignments/{name}"),
+        "properties": {
+            "denyAssignmentName": "locked", "scope": scope, "doNotApplyToChildScopes": only_here,
+            "permissions": [{"dataActions": actions}],
+            "principals": [{"id": Uuid::nil().to_string(), "type": "SystemDefined"}],
+        },
+    })
+}
+
+/// What is known of the deny assignments of an object's vault: which of them take key use away.
+fn denials(world: &World, (service, vault): &(DicomServiceId, VaultId)) -> Vec<bool> {
+    let wants = BTreeSet::from([Want::DenyAssignments(vault.clone())]);
+    let observed = world.observer.observed(&desired(service, vault), &wants);
+    let rows = observed.denials[vault].last_value().unwrap();
+    rows.iter().map(|row| row.takes_key_use).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_list_of_deny_assignments_serves_all_vaults_of_a_subscription() {
+    let objects = two_objects();
+    let mut world = settled(&objects).await;
+    assert_eq!(denials(&world, &objects[0]), Vec::<bool>::new());
+    let here = objects[0].1.to_string();
+    let keys = ["Microsoft.KeyVault/vaults/keys/*"];
+    world
+        .azure
+        .json(&denials_path(), list(&[denial_json(&here, &keys, false)]));
+    assert_eq!(world.pass(331).await, [uid(1)]);
+    assert_eq!(denials(&world, &objects[0]), [true]);
+    assert_eq!(denials(&world, &objects[1]), Vec::<bool>::new());
+    let at_vaults = world.azure.asked();
+    let at_vault = |path: &&String| path.starts_with(&here) && path.contains("denyassignments");
+    assert_eq!(at_vaults.iter().filter(at_vault).count(), 0);
+    world.azure.json(&denials_path(), list(&[]));
+    assert_eq!(world.pass(331).await, [uid(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_deny_assignment_takes_depends_on_its_scope_and_its_actions() {
+    let objects = two_objects();
+    let subscription = format!("/subscriptions/{SUBSCRIPTION}");
+    let key = format!("{}/keys/dicom-cmk", objects[0].1);
+    let above = "/providers/Microsoft.Management/managementGroups/all";
+    let keys = ["Microsoft.KeyVault/vaults/keys/*"];
+    for (row, expected) in [
+        (denial_json(&subscription, &keys, false), vec![true]),
+        (denial_json(above, &keys, false), vec![true]),
+        (denial_json(&key, &keys, true), vec![true]),
+        // it does not reach down to the key
+        (denial_json(&subscription, &keys, true), vec![]),
+        (denial_json(&objects[0].1.to_string(), &keys, true), vec![]),
+        (
+            denial_json(&subscription, &["Microsoft.Storage/*"], false),
+            vec![false],
+        ),
+    ] {
+        let mut world = World::new().sweeping();
+        world.estate(&objects);
+        world.azure.json(&denials_path(), list(&[row]));
+        world.watch(&objects[..1]);
+        world.pass(1).await;
+        assert_eq!(denials(&world, &objects[0]), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn deny_assignments_that_may_not_be_listed_are_read_at_the_vaults_or_told_as_refused() {
+    let objects = two_objects();
+    let read = "Microsoft.Authorization/denyAssignments/read";
+    let mut world = World::new().sweeping();
+    world.estate(&objects);
+    world.azure.put(&denials_path(), forbidden(read));
+    let at = |vault: &VaultId| format!("{vault}/providers/{}", read.trim_end_matches("/read"));
+    let keys = ["Microsoft.KeyVault/*"];
+    let row = denial_json(&objects[0].1.to_string(), &keys, false);
+    world.azure.json(&at(&objects[0].1), list(&[row]));
+    world.azure.put(&at(&objects[1].1), forbidden(read));
+    world.watch(&objects);
+    world.pass(1).await;
+    assert_eq!(denials(&world, &objects[0]), [true]);
+    let fact = world.fact(&Want::DenyAssignments(objects[1].1.clone()));
+    let Seen::Refused { denial, .. } = fact.seen else {
+        panic!("{fact:?}");
+    };
+    assert!(denial.message.contains(read), "{denial:?}");
+}

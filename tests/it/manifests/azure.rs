@@ -2,7 +2,8 @@
 
 use azure_simulator::azure::Operator;
 use dicomenc::arm::{
-    authorization, dicom, identity, key_vault, operation, resource_health, subscription,
+    authorization, deny_assignment, dicom, identity, key_vault, operation, resource_health,
+    subscription,
 };
 use dicomenc::azure::{DicomServiceId, IdentityId, KeyName, KeyVersion, VaultId, VaultRole};
 use serde_json::{Value, json};
@@ -48,10 +49,14 @@ fn used() -> Vec<&'static str> {
         identity::get(&own).subject.action,
         "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
         key_vault::vault(&vault).subject.action,
+        key_vault::vaults(Uuid::nil()).subject.action,
         key_vault::key_version(&vault, &key, &version)
             .subject
             .action,
         key_vault::key_versions(&vault, &key).subject.action,
+        deny_assignment::list_in_subscription(Uuid::nil())
+            .subject
+            .action,
         authorization::list_in_subscription(Uuid::nil())
             .subject
             .action,

@@ -236,7 +236,8 @@ fn location() -> String {
 }
 
 /// What the operator's custom role allows.
-const ACTIONS: [&str; 13] = [
+const ACTIONS: [&str; 14] = [
+    "Microsoft.Authorization/denyAssignments/read",
     "Microsoft.Authorization/roleAssignments/read",
     "Microsoft.Authorization/roleAssignments/write",
     "Microsoft.Authorization/roleDefinitions/read",
