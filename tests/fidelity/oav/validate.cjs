@@ -12,7 +12,7 @@ const { LiveValidator } = require("oav");
 /** Where a provider's newest versions are not among the stored specifications: the one to read them as. */
 const READ_AS = { "microsoft.keyvault": "2023-07-01" };
 
-/** Slips of the specifications themselves: what they forbid although Microsoft asks for it elsewhere. */
+/** What the specifications forbid although Microsoft asks for it elsewhere, or does it itself. */
 const SLIPS = [
   {
     says: "DICOM services: publicNetworkAccess is marked read-only until 2024-03-31, writable since",
@@ -25,6 +25,11 @@ const SLIPS = [
     path: "/error",
     code: "OBJECT_ADDITIONAL_PROPERTIES",
     url: /\/operationresults\/[^/?]+\?/i,
+  },
+  {
+    says: "az resource update sends the whole resource back, its read-only properties too",
+    code: "READONLY_PROPERTY_NOT_ALLOWED_IN_REQUEST",
+    agent: /^AZURECLI\//,
   },
 ];
 
@@ -70,9 +75,13 @@ async function findings(validator, exchange, slip) {
   for (const [side, { isSuccessful, errors, runtimeException }] of Object.entries(sides)) {
     const serious = (errors ?? []).filter((error) => {
       const paths = error.pathsInPayload ?? [];
+      const { url: address, headers } = exchange.liveRequest;
       const known = SLIPS.find(
-        ({ path, code, url }) =>
-          code === error.code && url.test(exchange.liveRequest.url) && paths.length === 1 && paths[0] === path,
+        ({ path, code, url, agent }) =>
+          code === error.code &&
+          (!url || url.test(address)) &&
+          (!path || (paths.length === 1 && paths[0] === path)) &&
+          (!agent || agent.test(headers["user-agent"] ?? "")),
       );
       if (known) slip(known.says);
       return !known;
@@ -127,7 +136,7 @@ async function main() {
   for (const sentence of wrong) console.log(`not ok  oav: ${sentence}`);
   for (const [what, times] of unknown) console.log(`        oav: no stored specification: ${what.trim()}, ${times} times`);
   for (const [what, times] of substitutions) console.log(`        oav: ${what}, ${times} times`);
-  for (const [what, times] of slips) console.log(`        oav: a slip of the specification: ${what}, ${times} times`);
+  for (const [what, times] of slips) console.log(`        oav: let pass: ${what}, ${times} times`);
   if (passed + failed === 0) {
     console.log("not ok  oav: the journals have no exchange to judge");
     failed = 1;
