@@ -55,6 +55,21 @@ async fn after_a_429_nothing_is_sent_before_azures_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_azure_says_is_left_is_told_with_each_call_even_with_one_that_it_refuses() {
+    let rig = rig();
+    let left = |number| [("x-ms-ratelimit-remaining-subscription-reads", number)];
+    rig.network.answers(200, &left("249"), &tenant());
+    rig.network.answers(404, &left("248"), "");
+    rig.network.answers(200, &[], &tenant());
+    for _ in 0..3 {
+        let _whatever = rig.client.send(subscription::get(SUBSCRIPTION)).await;
+    }
+    let records = rig.records.lock().unwrap().clone();
+    let told: Vec<_> = records.iter().map(|record| record.remaining).collect();
+    assert_eq!(told, [Some(249), Some(248), None]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_busy_resource_says_nothing_about_the_budget() {
     let rig = rig();
     let busy = r#"{"error":{"code":"RetryableErrorDueToAnotherOperation","message":"busy"}}"#;
