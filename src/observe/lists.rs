@@ -99,7 +99,9 @@ impl ByGroups {
 pub(super) struct Ration {
     /// Items that are read one by one in each sweep.
     pub(super) singles: usize,
-    /// The time between two sweeps.
+    /// The least time between this sweep and the next, however this one ends.
+    pub(super) spacing: Duration,
+    /// The time between two sweeps that go well.
     pub(super) pace: Duration,
 }
 
@@ -110,9 +112,11 @@ impl Ration {
         let share = usize::try_from(share).unwrap_or(usize::MAX);
         let singles = singles.min(share.saturating_sub(lists).max(1));
         let calls = u32::try_from(lists.saturating_add(singles)).unwrap_or(u32::MAX);
+        let spacing = PER_CALL.saturating_mul(calls);
         Self {
             singles,
-            pace: interval.max(PER_CALL.saturating_mul(calls)),
+            spacing,
+            pace: interval.max(spacing),
         }
     }
 
@@ -199,16 +203,17 @@ mod tests {
     fn the_interval_stretches_before_a_tenth_of_the_reads_is_used() {
         let interval = Duration::from_secs(30);
         let ration = |lists, singles| Ration::new(lists, singles, interval);
-        let held = |singles| Ration {
+        let held = |singles, calls| Ration {
             singles,
+            spacing: Duration::from_millis(400).saturating_mul(calls),
             pace: interval,
         };
-        assert_eq!(ration(6, 0), held(0));
-        assert_eq!(ration(0, 75), held(75));
+        assert_eq!(ration(6, 0), held(0, 6));
+        assert_eq!(ration(0, 75), held(75, 75));
         // a thousand services, of which no list tells: they take turns
-        assert_eq!(ration(0, 1_000), held(75));
+        assert_eq!(ration(0, 1_000), held(75, 75));
         assert_eq!(ration(0, 1_000).each(1_000), Duration::from_mins(7));
-        assert_eq!(ration(25, 1_000), held(50));
+        assert_eq!(ration(25, 1_000), held(50, 75));
         // a list of a hundred pages
         assert_eq!(ration(100, 0).pace, Duration::from_secs(40));
     }

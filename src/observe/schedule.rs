@@ -36,8 +36,8 @@ pub(super) struct Swept {
     pub(super) present: bool,
     /// Not to be tried again before this time has passed.
     pub(super) wait: Option<Duration>,
-    /// Not to be read more often than this.
-    pub(super) pace: Option<Duration>,
+    /// Not to be begun again before so long after it began.
+    pub(super) spacing: Option<Duration>,
     /// Since when what was left for a later sweep has been read.
     pub(super) since: Option<Monotonic>,
 }
@@ -110,7 +110,7 @@ impl Swept {
         answered: false,
         present: true,
         wait: None,
-        pace: None,
+        spacing: None,
         since: None,
     };
 
@@ -132,7 +132,7 @@ impl Swept {
             answered: self.answered || other.answered,
             present: self.present && other.present,
             wait: self.wait.max(other.wait),
-            pace: self.pace.max(other.pace),
+            spacing: self.spacing.max(other.spacing),
             since: [self.since, other.since].into_iter().flatten().min(),
         }
     }
@@ -244,8 +244,9 @@ impl Schedule {
         }
         let started = slot.started.unwrap_or(now);
         let interval = pause(source.of.interval(&self.intervals));
-        let interval = interval.max(swept.pace.unwrap_or_default());
-        let quick = interval.min(pause(self.intervals.health).max(swept.pace.unwrap_or_default()));
+        let spacing = swept.spacing.unwrap_or_default();
+        let interval = interval.max(spacing);
+        let quick = interval.min(pause(self.intervals.health).max(spacing));
         let mut due = if swept.complete {
             slot.failures = 0;
             slot.completed = Some(swept.since.map_or(started, |since| since.min(started)));
@@ -261,7 +262,8 @@ impl Schedule {
         if slot.again {
             due = due.min(started.after(GAP));
         }
-        put(&mut self.queue, source, slot, due.max(now));
+        due = due.max(now).max(started.after(spacing));
+        put(&mut self.queue, source, slot, due);
     }
 
     /// How old the reads are, by kind of source.

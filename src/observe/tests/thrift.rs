@@ -123,3 +123,28 @@ async fn many_single_reads_take_turns_and_are_fresh_for_three_of_their_own_inter
     }
     assert!(age(&world, "resource_health") <= 125);
 }
+
+#[tokio::test(start_paused = true)]
+async fn when_all_services_turn_bad_at_once_all_are_told_and_few_are_read_by_themselves() {
+    const SERVICES: usize = 500;
+    let (objects, _) = clinic(SERVICES);
+    let mut world = world(SERVICES, 1, 1);
+    world.pass(61).await;
+    let rows = objects
+        .iter()
+        .map(|(service, _)| health_json(service, "Unavailable"));
+    let rows: Vec<_> = rows.collect();
+    world.azure.json(&health_path(), list(&rows));
+    for (service, _) in &objects {
+        let alone = health_json(service, "Unavailable");
+        world.azure.json(&current_path(service), alone);
+    }
+    world.azure.asked();
+    assert_eq!(world.pass(31).await.len(), SERVICES);
+    let alone = asked_about_health(&world).len();
+    assert!((20..=22).contains(&alone), "{alone}");
+    for (service, _) in &objects {
+        let fact = world.fact(&Want::Health(service.clone()));
+        assert_eq!(fact.trouble, None);
+    }
+}
