@@ -1,5 +1,5 @@
-//! Where the binaries of the control plane are: found by `KUBEBUILDER_ASSETS`, or built once and
-//! kept in the user's cache folder.
+//! Where the binaries of the control plane, and the checkers of its monitoring, are: found by `KUBEBUILDER_ASSETS`, or
+//! built once and kept in the user's cache folder.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -12,7 +12,7 @@ use std::process;
 use anyhow::{Context, Result, bail};
 
 use crate::clock::Stopwatch;
-use crate::go_module;
+use crate::go_module::{self, GoModule};
 
 /// One binary of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,18 +25,24 @@ pub enum Tool {
     Etcd,
     /// `kubectl`
     Kubectl,
+    /// `promtool`: no part of a control plane, but built and kept in the same way
+    Promtool,
+    /// `dashboard-check`: judges a Grafana dashboard by Grafana's own types
+    DashboardCheck,
 }
 
 impl Tool {
     /// What every control plane needs, in the order in which it is built: quick ones first.
     pub const BASE: [Self; 3] = [Self::Etcd, Self::Kubectl, Self::ApiServer];
-    /// Everything, with the controller manager.
+    /// A control plane with the controller manager.
     pub const ALL: [Self; 4] = [
         Self::Etcd,
         Self::Kubectl,
         Self::ApiServer,
         Self::ControllerManager,
     ];
+    /// What checks `deploy/monitoring`.
+    pub const MONITORING: [Self; 2] = [Self::DashboardCheck, Self::Promtool];
 
     /// The name of its file.
     pub fn file_name(self) -> &'static str {
@@ -45,6 +51,8 @@ impl Tool {
             Self::ControllerManager => "kube-controller-manager",
             Self::Etcd => "etcd",
             Self::Kubectl => "kubectl",
+            Self::Promtool => "promtool",
+            Self::DashboardCheck => "dashboard-check",
         }
     }
 
@@ -52,8 +60,9 @@ impl Tool {
     fn patience(self) -> &'static str {
         match self {
             Self::ApiServer => "about 6 minutes on 2 cores",
-            Self::ControllerManager => "about 3 minutes on 2 cores",
+            Self::ControllerManager | Self::Promtool => "about 3 minutes on 2 cores",
             Self::Etcd | Self::Kubectl => "about a minute",
+            Self::DashboardCheck => "some seconds",
         }
     }
 }
@@ -82,7 +91,7 @@ impl Assets {
         for &tool in tools {
             let file = match given.as_ref().and_then(|given| given.file(tool)) {
                 Some(file) => file,
-                None => Cache::open(&cache_folder()?)?.find_or_build(tool)?,
+                None => Cache::open(&cache_folder()?, GoModule::of(tool))?.find_or_build(tool)?,
             };
             files.insert(tool, file);
         }
@@ -138,24 +147,25 @@ impl Given {
         Ok(Self { folder })
     }
 
-    /// `setup-envtest` brings no controller manager: that one may be missing.
+    /// `setup-envtest` brings the three of [`Tool::BASE`] alone: the rest may be missing.
     fn file(&self, tool: Tool) -> Option<PathBuf> {
         Some(self.folder.join(tool.file_name())).filter(|file| file.is_file())
     }
 }
 
-/// The folder of one version of the binaries.
+/// The folder of one version of a module's binaries.
 #[derive(Debug)]
 struct Cache {
     folder: PathBuf,
 }
 
 impl Cache {
-    fn open(caches: &Path) -> Result<Self> {
-        let version = go_module::kubernetes_version()?;
+    fn open(caches: &Path, module: GoModule) -> Result<Self> {
+        let version = module.version()?;
         let folder = caches
-            .join("dicomenc/controlplane")
-            .join(format!("{version}-{}", go_module::fingerprint()));
+            .join("dicomenc")
+            .join(module.name())
+            .join(format!("{version}-{}", module.fingerprint()));
         Ok(Self { folder })
     }
 
@@ -175,16 +185,16 @@ impl Cache {
         let lock = File::create(self.folder.join("lock"))?;
         if lock.try_lock().is_err() {
             tell(&format!(
-                "waiting for another process that builds the control plane for {tool}"
+                "waiting for another process that builds binaries for {tool}"
             ))?;
             lock.lock()?;
         }
         if file.is_file() {
             return Ok(());
         }
-        let version = go_module::kubernetes_version()?;
         tell(&format!(
-            "building {tool} for Kubernetes {version} from its Go module, once ({})",
+            "building {tool} {} from its Go module, once ({})",
+            GoModule::of(tool).version()?,
             tool.patience()
         ))?;
         let stopwatch = Stopwatch::start();

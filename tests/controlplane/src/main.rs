@@ -44,7 +44,7 @@ struct Arguments {
 enum Verb {
     /// Build the binaries that are neither given nor in the cache, and print their folders
     Assets {
-        /// The kube-controller-manager too
+        /// The kube-controller-manager and the checkers of deploy/monitoring too
         #[arg(long)]
         all: bool,
     },
@@ -74,11 +74,11 @@ enum Verb {
 
 fn assets(all: bool) -> Result<()> {
     let tools = if all {
-        Tool::ALL.as_slice()
+        [Tool::ALL.as_slice(), &Tool::MONITORING].concat()
     } else {
-        Tool::BASE.as_slice()
+        Tool::BASE.to_vec()
     };
-    let assets = Assets::find_or_build(tools)?;
+    let assets = Assets::find_or_build(&tools)?;
     let folders: Vec<String> = assets
         .folders()
         .iter()

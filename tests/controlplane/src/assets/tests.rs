@@ -44,7 +44,7 @@ fn a_given_folder_may_lack_the_controller_manager() {
 #[test]
 fn a_binary_in_the_cache_is_used_as_it_is() {
     let folder = Scratch::new("cache");
-    let cache = Cache::open(&folder.0).unwrap();
+    let cache = Cache::open(&folder.0, GoModule::ControlPlane).unwrap();
     fs::create_dir_all(&cache.folder).unwrap();
     let file = cache.folder.join("kubectl");
     fs::write(&file, "as it was").unwrap();
@@ -54,8 +54,8 @@ fn a_binary_in_the_cache_is_used_as_it_is() {
 
 #[test]
 fn the_cache_is_kept_by_version() {
-    let cache = Cache::open(Path::new("/caches")).unwrap();
-    let version = go_module::kubernetes_version().unwrap();
+    let cache = Cache::open(Path::new("/caches"), GoModule::ControlPlane).unwrap();
+    let version = GoModule::ControlPlane.version().unwrap();
     let name = cache.folder.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with(&format!("{version}-")), "{name}");
     assert!(cache.folder.starts_with("/caches/dicomenc/controlplane"));
