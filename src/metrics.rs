@@ -6,24 +6,20 @@
 
 mod azure;
 mod labels;
+mod objects;
 mod sweeps;
-
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
 
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
-    registry::{Registry, Unit},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    registry::Registry,
 };
 
-use self::labels::{BuildLabels, KeyAccessLabels, KubeWriteLabels, ReadyLabels, ReconcileLabels};
+use self::labels::{BuildLabels, KubeWriteLabels};
 pub use self::{
     azure::ArmMetrics,
     labels::{CodeClass, KeyAccess, KubeWrite, Quota, Ready, ReconcileOutcome, SweepOutcome},
+    objects::{ObjectMetrics, ObjectReport},
     sweeps::SweepMetrics,
 };
 
@@ -68,121 +64,6 @@ impl Metrics {
             sweeps: SweepMetrics::register(registry),
             kube: KubeMetrics::register(registry),
         }
-    }
-}
-
-#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct ObjectName {
-    namespace: String,
-    name: String,
-}
-
-impl ObjectName {
-    fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Reported {
-    ready: Ready,
-    key_access: KeyAccess,
-}
-
-/// Reconciles, and what the objects' status says.
-#[derive(Clone, Debug)]
-pub struct ObjectMetrics {
-    reconciles: Family<ReconcileLabels, Counter>,
-    reconcile_time: Histogram,
-    key_access: Family<KeyAccessLabels, Gauge>,
-    ready: Family<ReadyLabels, Gauge>,
-    known: Arc<Mutex<BTreeMap<ObjectName, Reported>>>,
-}
-
-impl ObjectMetrics {
-    /// Makes these metrics known to `registry`.
-    pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            reconciles: Family::default(),
-            reconcile_time: Histogram::new(SECONDS),
-            key_access: Family::default(),
-            ready: Family::default(),
-            known: Arc::default(),
-        };
-        registry.register(
-            "reconciles",
-            "Reconciles by outcome",
-            metrics.reconciles.clone(),
-        );
-        registry.register_with_unit(
-            "reconcile",
-            "Time a reconcile takes",
-            Unit::Seconds,
-            metrics.reconcile_time.clone(),
-        );
-        registry.register(
-            "key_access",
-            "Whether the object's service can reach its key: 1 for the state it is in",
-            metrics.key_access.clone(),
-        );
-        registry.register(
-            "objects",
-            "Objects by their Ready condition",
-            metrics.ready.clone(),
-        );
-        metrics
-    }
-
-    /// A reconcile ended.
-    pub fn reconciled(&self, outcome: ReconcileOutcome, took: Duration) {
-        self.reconciles
-            .get_or_create(&ReconcileLabels { outcome })
-            .inc();
-        self.reconcile_time.observe(took.as_secs_f64());
-    }
-
-    /// The status of an object was computed: it replaces what was said of it before.
-    pub fn object_reported(
-        &self,
-        namespace: &str,
-        name: &str,
-        ready: Ready,
-        key_access: KeyAccess,
-    ) {
-        let object = ObjectName::new(namespace, name);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.insert(object, Reported { ready, key_access });
-        if before == Some(Reported { ready, key_access }) {
-            return;
-        }
-        if let Some(before) = before {
-            self.forget(namespace, name, before);
-        }
-        self.key_access
-            .get_or_create(&KeyAccessLabels::new(namespace, name, key_access))
-            .set(1);
-        self.ready.get_or_create(&ReadyLabels { ready }).inc();
-        drop(known);
-    }
-
-    /// An object was deleted: its series go.
-    pub fn object_gone(&self, namespace: &str, name: &str) {
-        let object = ObjectName::new(namespace, name);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = known.remove(&object) {
-            self.forget(namespace, name, before);
-        }
-        drop(known);
-    }
-
-    fn forget(&self, namespace: &str, name: &str, before: Reported) {
-        let Reported { ready, key_access } = before;
-        self.key_access
-            .remove(&KeyAccessLabels::new(namespace, name, key_access));
-        self.ready.get_or_create(&ReadyLabels { ready }).dec();
     }
 }
 

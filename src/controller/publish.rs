@@ -1,5 +1,7 @@
 //! Writes the status, and tells of transitions by events.
 
+mod measure;
+
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -12,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::crd::{ConditionType, DicomEncryption, DicomEncryptionStatus, KeyAccessState};
 use crate::domain::report::differs;
-use crate::metrics::{KeyAccess, KubeWrite, Ready};
+use crate::metrics::KubeWrite;
 
 use super::context::{Context, KUBE_DEADLINE};
 
@@ -278,24 +280,11 @@ impl fmt::Display for Shown<'_> {
 }
 
 fn measure(context: &Context, object: &DicomEncryption, status: &DicomEncryptionStatus) {
-    let ready = match find(status, ConditionType::Ready).map(|ready| ready.status.as_str()) {
-        Some("True") => Ready::True,
-        Some("False") => Ready::False,
-        _ => Ready::Unknown,
-    };
-    let access = match status.key_access.as_ref().map(|access| access.state) {
-        Some(KeyAccessState::Accessible) => KeyAccess::Accessible,
-        Some(KeyAccessState::AtRisk) => KeyAccess::AtRisk,
-        Some(KeyAccessState::Lost) => KeyAccess::Lost,
-        Some(KeyAccessState::Recovering) => KeyAccess::Recovering,
-        Some(KeyAccessState::Unknown) | None => KeyAccess::Unknown,
-    };
+    let wait = context.parts.settings.plan.propagation_wait;
     let namespace = object.namespace().unwrap_or_default();
-    context
-        .parts
-        .metrics
-        .objects
-        .object_reported(&namespace, &object.name_any(), ready, access);
+    let report = measure::report(status, wait);
+    let metrics = &context.parts.metrics.objects;
+    metrics.object_reported(&namespace, &object.name_any(), report);
 }
 
 #[cfg(test)]

@@ -148,6 +148,39 @@ pub(super) struct ReadyLabels {
     pub(super) ready: Ready,
 }
 
+/// One object.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct ObjectLabels {
+    namespace: String,
+    name: String,
+}
+
+impl ObjectLabels {
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    pub(super) fn in_state(&self, state: KeyAccess) -> KeyAccessLabels {
+        KeyAccessLabels {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            state,
+        }
+    }
+
+    pub(super) fn because(&self, reason: &'static str) -> ReasonLabels {
+        ReasonLabels {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            reason,
+        }
+    }
+}
+
+/// One object in one state.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct KeyAccessLabels {
     namespace: String,
@@ -155,14 +188,12 @@ pub(super) struct KeyAccessLabels {
     state: KeyAccess,
 }
 
-impl KeyAccessLabels {
-    pub(super) fn new(namespace: &str, name: &str, state: KeyAccess) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            state,
-        }
-    }
+/// One object, for one reason of the closed set in `src/crd/condition.rs`.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct ReasonLabels {
+    namespace: String,
+    name: String,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

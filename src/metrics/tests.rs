@@ -1,3 +1,5 @@
+use std::{collections::BTreeMap, time::Duration};
+
 use k8s_openapi::jiff::Timestamp;
 use uuid::Uuid;
 
@@ -18,48 +20,6 @@ fn series(lines: &[String], name: &str) -> Vec<String> {
         .filter(|line| line.starts_with(name))
         .cloned()
         .collect()
-}
-
-#[test]
-fn an_object_has_one_key_access_series_which_moves_with_its_state_and_goes_with_it() {
-    let mut registry = registry();
-    let metrics = ObjectMetrics::register(&mut registry);
-
-    metrics.object_reported("imaging", "radiology", Ready::True, KeyAccess::Accessible);
-    metrics.object_reported("imaging", "cardiology", Ready::True, KeyAccess::Accessible);
-    metrics.object_reported("imaging", "radiology", Ready::True, KeyAccess::Accessible);
-    metrics.object_reported("imaging", "radiology", Ready::False, KeyAccess::Lost);
-    let lines = scrape(&registry);
-    let mut access = series(&lines, "dicomenc_key_access{");
-    access.sort();
-    assert_eq!(
-        access,
-        [
-            r#"dicomenc_key_access{namespace="imaging",name="cardiology",state="Accessible"} 1"#,
-            r#"dicomenc_key_access{namespace="imaging",name="radiology",state="Lost"} 1"#,
-        ]
-    );
-    let mut objects = series(&lines, "dicomenc_objects{");
-    objects.sort();
-    assert_eq!(
-        objects,
-        [
-            r#"dicomenc_objects{ready="False"} 1"#,
-            r#"dicomenc_objects{ready="True"} 1"#
-        ]
-    );
-
-    metrics.object_gone("imaging", "radiology");
-    metrics.object_gone("imaging", "radiology");
-    let after = scrape(&registry);
-    assert_eq!(
-        series(&after, "dicomenc_key_access{"),
-        [r#"dicomenc_key_access{namespace="imaging",name="cardiology",state="Accessible"} 1"#]
-    );
-    assert!(
-        after.contains(&r#"dicomenc_objects{ready="False"} 0"#.to_owned()),
-        "{after:#?}"
-    );
 }
 
 #[test]
