@@ -7,6 +7,8 @@ mod manifests;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod virtual_time;
