@@ -3,6 +3,7 @@
 
 mod azure;
 mod image;
+mod monitoring;
 mod pod;
 mod rights;
 mod samples;
