@@ -142,7 +142,7 @@ impl Observer {
             self.lock().set_interval(key, interval);
         }
         Swept {
-            spacing: Some(ration.spacing),
+            pace: Some(ration.spacing),
             ..Swept::NOTHING
         }
     }

@@ -36,8 +36,8 @@ pub(super) struct Swept {
     pub(super) present: bool,
     /// Not to be tried again before this time has passed.
     pub(super) wait: Option<Duration>,
-    /// Not to be begun again before so long after it began.
-    pub(super) spacing: Option<Duration>,
+    /// Not to be read more often than this, however it ends.
+    pub(super) pace: Option<Duration>,
     /// Since when what was left for a later sweep has been read.
     pub(super) since: Option<Monotonic>,
 }
@@ -110,7 +110,7 @@ impl Swept {
         answered: false,
         present: true,
         wait: None,
-        spacing: None,
+        pace: None,
         since: None,
     };
 
@@ -132,7 +132,7 @@ impl Swept {
             answered: self.answered || other.answered,
             present: self.present && other.present,
             wait: self.wait.max(other.wait),
-            spacing: self.spacing.max(other.spacing),
+            pace: self.pace.max(other.pace),
             since: [self.since, other.since].into_iter().flatten().min(),
         }
     }
@@ -244,7 +244,7 @@ impl Schedule {
         }
         let started = slot.started.unwrap_or(now);
         let interval = pause(source.of.interval(&self.intervals));
-        let spacing = swept.spacing.unwrap_or_default();
+        let spacing = swept.pace.unwrap_or_default();
         let interval = interval.max(spacing);
         let quick = interval.min(pause(self.intervals.health).max(spacing));
         let mut due = if swept.complete {
