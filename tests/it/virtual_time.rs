@@ -8,6 +8,7 @@
 //! to the operator, not every byte that it sent.
 
 mod crash;
+mod dice;
 mod estate;
 mod faults;
 mod invariants;
@@ -18,4 +19,5 @@ mod preflight;
 mod random;
 mod restraint;
 mod rig;
+mod schedule;
 mod trace;

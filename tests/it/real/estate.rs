@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
-use azure_simulator::azure::{Change, Settings, World};
+use azure_simulator::azure::{Azure, Change, Settings, World};
 use azure_simulator::serve::{Options, Running, serve};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -15,7 +15,7 @@ const SPEED: f64 = 100.0;
 
 /// The built-in estate, for one test alone.
 #[derive(Debug)]
-pub(super) struct Estate {
+pub(crate) struct Estate {
     running: Running,
     // after `running`, whose tasks run on it
     _runtime: Runtime,
@@ -24,19 +24,25 @@ pub(super) struct Estate {
 
 impl Estate {
     /// Serves the built-in one; `about` names the test.
-    pub(super) fn start(about: &str) -> Self {
+    pub(crate) fn start(about: &str) -> Self {
         Self::with(about, World::builtin())
     }
 
     /// Serves this one.
-    pub(super) fn with(about: &str, world: World) -> Self {
+    pub(crate) fn with(about: &str, world: World) -> Self {
+        let settings = Settings {
+            speed: SPEED,
+            ..Settings::default()
+        };
+        Self::at_pace(about, world, settings)
+    }
+
+    /// Serves this one, at a pace of its own.
+    pub(crate) fn at_pace(about: &str, world: World, settings: Settings) -> Self {
         let runtime = Runtime::new().unwrap();
         let options = Options {
-            settings: Settings {
-                speed: SPEED,
-                ..Settings::default()
-            },
             world,
+            settings,
             ..Options::loopback()
         };
         let running = runtime.block_on(serve(options)).unwrap();
@@ -50,30 +56,36 @@ impl Estate {
     }
 
     /// The proxy that leads Azure's host names here.
-    pub(super) fn proxy(&self) -> String {
+    pub(crate) fn proxy(&self) -> String {
         format!("http://{}", self.running.http)
     }
 
     /// The CA that its certificates come from.
-    pub(super) fn ca(&self) -> &Path {
+    pub(crate) fn ca(&self) -> &Path {
         &self.ca
     }
 
     /// Changes it as `azure-simulator set` does.
-    pub(super) fn set(&self, words: &str) {
+    pub(crate) fn set(&self, words: &str) {
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
         let change = Change::parse(&words).unwrap();
-        let mut azure = self
-            .running
-            .azure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        azure.apply(&change, now()).unwrap();
+        self.azure().apply(&change, now()).unwrap();
+    }
+
+    /// The estate itself.
+    pub(crate) fn azure(&self) -> MutexGuard<'_, Azure> {
+        let azure = self.running.azure.lock();
+        azure.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The exchanges from this number on.
+    pub(crate) fn exchanges(&self, since: u64) -> Vec<Value> {
+        self.running.journal(since)
     }
 
     /// How often Resource Health was asked: once in each round of reading.
-    pub(super) fn sweeps(&self) -> usize {
-        let exchanges = self.running.journal(0);
+    pub(crate) fn sweeps(&self) -> usize {
+        let exchanges = self.exchanges(0);
         let asked = exchanges.iter().filter(|exchange| {
             let url = exchange.pointer("/liveRequest/url").and_then(Value::as_str);
             url.is_some_and(|url| url.to_lowercase().contains("availabilitystatuses"))
@@ -82,25 +94,24 @@ impl Estate {
     }
 
     /// The key url that the service has.
-    pub(super) fn key_url(&self) -> Option<String> {
+    pub(crate) fn key_url(&self) -> Option<String> {
         let shown = self.show();
         let url = shown.pointer("/services/0/keyUrl")?.as_str()?;
         Some(url.to_owned())
     }
 
     /// The estate as `azure-simulator show -o json` prints it.
-    pub(super) fn show(&self) -> Value {
-        let azure = self.running.azure.lock();
-        azure.unwrap_or_else(PoisonError::into_inner).show(now())
+    pub(crate) fn show(&self) -> Value {
+        self.azure().show(now())
     }
 
     /// Method and last type and name of every write that reached ARM, as `PUT dicomservices/radiology`.
-    pub(super) fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         let text = |exchange: &Value, pointer| {
             let found = exchange.pointer(pointer).and_then(Value::as_str);
             found.unwrap_or_default().to_owned()
         };
-        let exchanges = self.running.journal(0);
+        let exchanges = self.exchanges(0);
         let writes = exchanges.iter().filter_map(|exchange| {
             let method = text(exchange, "/liveRequest/method");
             let url = text(exchange, "/liveRequest/url");

@@ -18,12 +18,21 @@ use crate::cluster::established;
 const LIMIT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// As quick as the simulated Azure of most tests.
+const PACE: [&str; 5] = [
+    "--propagation-wait=4s",
+    "--health-interval=1s",
+    "--service-interval=1s",
+    "--resource-health-interval=1s",
+    "--configuration-interval=3s",
+];
+
 /// The object of the README: ten lines.
-pub(super) const RADIOLOGY: &str = include_str!("../../scripts/radiology.yaml");
+pub(crate) const RADIOLOGY: &str = include_str!("../../scripts/radiology.yaml");
 
 /// A running operator. Killed when dropped.
 #[derive(Debug)]
-pub(super) struct Operator {
+pub(crate) struct Operator {
     child: Child,
     log: PathBuf,
     health: SocketAddr,
@@ -32,7 +41,18 @@ pub(super) struct Operator {
 
 impl Operator {
     /// Starts it with a token of its service account; `about` names its log.
-    pub(super) fn start(access: &Access, estate: &Estate, about: &str, flags: &[&str]) -> Self {
+    pub(crate) fn start(access: &Access, estate: &Estate, about: &str, flags: &[&str]) -> Self {
+        let flags: Vec<&str> = PACE.iter().chain(flags).copied().collect();
+        Self::start_at_pace(access, estate, about, &flags)
+    }
+
+    /// The same at its own pace, unless the flags say otherwise.
+    pub(crate) fn start_at_pace(
+        access: &Access,
+        estate: &Estate,
+        about: &str,
+        flags: &[&str],
+    ) -> Self {
         install(access);
         let kubeconfig = access
             .service_account_kubeconfig("dicomenc-system", "dicomenc-operator")
@@ -42,9 +62,6 @@ impl Operator {
         let child = Command::new(env!("CARGO_BIN_EXE_dicomenc"))
             .args(["operator", "--log-format", "text"])
             .arg(format!("--ca-bundle={}", estate.ca().display()))
-            .args(["--propagation-wait=4s", "--health-interval=1s"])
-            .args(["--service-interval=1s", "--resource-health-interval=1s"])
-            .arg("--configuration-interval=3s")
             .arg(format!("--health-probe-bind-address={health}"))
             .arg(format!("--metrics-bind-address={metrics}"))
             .args(flags)
@@ -67,24 +84,29 @@ impl Operator {
         }
     }
 
+    /// The id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// All that it has said.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let read = |file: &Path| fs::read_to_string(file).unwrap_or_default();
         read(&self.log) + &read(&self.log.with_extension("out"))
     }
 
     /// The answer to a GET of its probes.
-    pub(super) fn probe(&self, path: &str) -> Option<String> {
+    pub(crate) fn probe(&self, path: &str) -> Option<String> {
         get(self.health, path)
     }
 
     /// The answer to a GET of its metrics.
-    pub(super) fn metrics(&self) -> Option<String> {
+    pub(crate) fn metrics(&self) -> Option<String> {
         get(self.metrics, "/metrics")
     }
 
     /// Waits until it says that it is ready.
-    pub(super) fn wait_until_ready(&self) {
+    pub(crate) fn wait_until_ready(&self) {
         eventually("an operator that is ready", || {
             let answer = self.probe("/readyz").unwrap_or_default();
             answer.contains(" 200 ").then_some(()).ok_or(answer)
@@ -92,8 +114,8 @@ impl Operator {
     }
 
     /// Sends SIGTERM and waits for its end.
-    pub(super) fn stop(&mut self) -> ExitStatus {
-        let process = self.child.id().to_string();
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        let process = self.process().to_string();
         let sent = Command::new("kill").args(["-TERM", &process]).status();
         assert!(sent.unwrap().success());
         eventually("the end after SIGTERM", || {
@@ -114,7 +136,7 @@ impl Drop for Operator {
 }
 
 /// Polls until `look` gives a value; fails with what it saw last.
-pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     let mut last = String::new();
     let mut waited = Duration::ZERO;
     while waited < LIMIT {
@@ -129,7 +151,7 @@ pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, Stri
 }
 
 /// The object as it is in the cluster.
-pub(super) fn object(access: &Access, namespace: &str, name: &str) -> Value {
+pub(crate) fn object(access: &Access, namespace: &str, name: &str) -> Value {
     let arguments = [
         "get",
         "dicomencryption",
@@ -146,7 +168,7 @@ pub(super) fn object(access: &Access, namespace: &str, name: &str) -> Value {
 }
 
 /// Status, reason and message of a condition.
-pub(super) fn condition(object: &Value, kind: &str) -> [String; 3] {
+pub(crate) fn condition(object: &Value, kind: &str) -> [String; 3] {
     let conditions = object.pointer("/status/conditions");
     let found = conditions
         .and_then(Value::as_array)
@@ -158,7 +180,7 @@ pub(super) fn condition(object: &Value, kind: &str) -> [String; 3] {
 }
 
 /// Waits until `Ready` has this status and reason, and gives the object.
-pub(super) fn wait_for_ready(access: &Access, place: (&str, &str), wanted: [&str; 2]) -> Value {
+pub(crate) fn wait_for_ready(access: &Access, place: (&str, &str), wanted: [&str; 2]) -> Value {
     eventually(&format!("Ready={wanted:?}"), || {
         let object = object(access, place.0, place.1);
         let [status, reason, message] = condition(&object, "Ready");
@@ -171,7 +193,7 @@ pub(super) fn wait_for_ready(access: &Access, place: (&str, &str), wanted: [&str
 }
 
 /// Applies a manifest in a namespace.
-pub(super) fn apply(access: &Access, namespace: &str, manifest: &str) {
+pub(crate) fn apply(access: &Access, namespace: &str, manifest: &str) {
     let manifest = manifest.replace("namespace: imaging", &format!("namespace: {namespace}"));
     let output = access.kubectl_with_input(&["apply", "-f", "-"], &manifest);
     output.unwrap().into_stdout().unwrap();

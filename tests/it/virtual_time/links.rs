@@ -43,8 +43,11 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    /// The world as it is now.
+    /// The world as it is now; nothing when the trace is to be light.
     pub(crate) fn truth(&self) -> Truth {
+        if !self.trace.keeps_truth() {
+            return Truth::default();
+        }
         let kube = self.kube.lock().unwrap();
         Truth {
             estate: self.azure.lock().unwrap().show(self.clock.now()),
@@ -128,15 +131,11 @@ pub(crate) struct AzureLink {
 impl AzureLink {
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let number = self.gate.leave().await;
-        let place = self.enter(&request);
-        let keep = self.keeps_answer(place);
+        let (place, keep) = self.enter(&request);
         sleep(AZURE_LATENCY / 2).await;
         let reply = {
             let mut azure = self.outside.azure.lock().unwrap();
-            let reply = azure.handle(&request, self.outside.clock.now());
-            // the trace is our journal
-            drop(azure.journal());
-            reply
+            azure.handle(&request, self.outside.clock.now())
         };
         sleep(AZURE_LATENCY / 2).await;
         let answer = play(reply).await;
@@ -150,7 +149,8 @@ impl AzureLink {
         answer
     }
 
-    fn enter(&self, request: &Request<Bytes>) -> usize {
+    /// The place in the trace, and whether it wants to have the answer's body.
+    fn enter(&self, request: &Request<Bytes>) -> (usize, bool) {
         let mut call = AzureCall {
             method: request.method().clone(),
             url: request.uri().to_string(),
@@ -163,15 +163,10 @@ impl AzureLink {
         if call.is_write() {
             call.truth = Some(self.outside.truth());
         }
+        let trace = &self.outside.trace;
+        let keep = trace.keeps_truth() && call.is_of_service() && !call.is_write();
         let now = self.outside.clock.now();
-        self.outside.trace.enter(now, What::Azure(call))
-    }
-
-    fn keeps_answer(&self, place: usize) -> bool {
-        let entered = self.outside.trace.since(place);
-        entered[0]
-            .azure()
-            .is_some_and(|call| call.is_of_service() && !call.is_write())
+        (trace.enter(now, What::Azure(call)), keep)
     }
 
     async fn log_in(&self) -> azure_core::Result<AccessToken> {

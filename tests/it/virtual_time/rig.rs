@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::links::{AzureLink, Gate, Moment, Outside, kube_client};
-use super::trace::{Trace, What};
+use super::trace::{Keeping, Trace, What};
 
 /// Where the objects of the tests live.
 const OBJECTS: &str = "/apis/dicomenc.io/v1alpha1/namespaces/default/dicomencryptions";
@@ -42,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) azure: azure::Settings,
     pub(crate) propagation_wait: SignedDuration,
     pub(crate) intervals: Intervals,
+    pub(crate) keeping: Keeping,
 }
 
 impl Default for Settings {
@@ -50,6 +51,7 @@ impl Default for Settings {
             azure: azure::Settings::default(),
             propagation_wait: SignedDuration::from_mins(10),
             intervals: Intervals::default(),
+            keeping: Keeping::Everything,
         }
     }
 }
@@ -93,12 +95,15 @@ impl Rig {
         for kind in kinds {
             kube.serve_kind(kind.clone());
         }
+        let mut azure = Azure::new(world, settings.azure.clone(), start);
+        // the trace is our journal
+        azure.keep_no_journal();
         Self {
             outside: Outside {
-                azure: Arc::new(Mutex::new(Azure::new(world, settings.azure.clone(), start))),
+                azure: Arc::new(Mutex::new(azure)),
                 kube: Arc::new(Mutex::new(kube)),
                 clock: VirtualClock::starting_at(start),
-                trace: Trace::default(),
+                trace: Trace::new(settings.keeping),
                 tenant,
                 client_id,
             },

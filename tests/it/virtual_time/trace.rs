@@ -56,7 +56,7 @@ pub(crate) struct KubeCall {
 }
 
 /// The world as it was at a moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Truth {
     /// What the simulator shows of the estate.
     pub(crate) estate: Value,
@@ -64,21 +64,58 @@ pub(crate) struct Truth {
     pub(crate) objects: Vec<Value>,
 }
 
+/// What the list holds.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Keeping {
+    /// Everything, and what was true at each write.
+    #[default]
+    Everything,
+    /// Calls only: to show all of a large estate takes longer than the operator needs for it.
+    Calls,
+}
+
 /// The list, shared by the rig and its links.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trace(Arc<Mutex<Vec<Entry>>>);
+pub(crate) struct Trace {
+    entries: Arc<Mutex<Entries>>,
+    keeping: Keeping,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// How many were taken out; the first that is left has this place.
+    taken: usize,
+    left: Vec<Entry>,
+}
 
 impl Trace {
-    /// Enters something, and gives its place.
-    pub(crate) fn enter(&self, at: Timestamp, what: What) -> usize {
-        let mut entries = self.0.lock().unwrap();
-        entries.push(Entry { at, what });
-        entries.len() - 1
+    /// An empty list that will hold this.
+    pub(crate) fn new(keeping: Keeping) -> Self {
+        Self {
+            keeping,
+            ..Self::default()
+        }
     }
 
-    /// Adds what was answered to the call at this place.
+    /// Whether what was true is kept beside the calls.
+    pub(crate) fn keeps_truth(&self) -> bool {
+        self.keeping == Keeping::Everything
+    }
+
+    /// Enters something, and gives its place.
+    pub(crate) fn enter(&self, at: Timestamp, what: What) -> usize {
+        let mut entries = self.entries.lock().unwrap();
+        entries.left.push(Entry { at, what });
+        entries.taken + entries.left.len() - 1
+    }
+
+    /// Adds what was answered to the call at this place, unless it was taken out.
     pub(crate) fn answered(&self, place: usize, with: u16, body: Value) {
-        match &mut self.0.lock().unwrap()[place].what {
+        let mut entries = self.entries.lock().unwrap();
+        let Some(place) = place.checked_sub(entries.taken) else {
+            return;
+        };
+        match &mut entries.left[place].what {
             What::Azure(call) => {
                 call.status = Some(with);
                 call.answer = body;
@@ -90,12 +127,22 @@ impl Trace {
 
     /// The next place: what comes from now on is entered there and behind.
     pub(crate) fn mark(&self) -> usize {
-        self.0.lock().unwrap().len()
+        let entries = self.entries.lock().unwrap();
+        entries.taken + entries.left.len()
     }
 
     /// What was entered at this place and behind.
     pub(crate) fn since(&self, mark: usize) -> Vec<Entry> {
-        self.0.lock().unwrap()[mark..].to_vec()
+        let entries = self.entries.lock().unwrap();
+        entries.left[mark - entries.taken..].to_vec()
+    }
+
+    /// Takes everything out that has been entered so far.
+    pub(crate) fn take(&self) -> Vec<Entry> {
+        let mut entries = self.entries.lock().unwrap();
+        let left = std::mem::take(&mut entries.left);
+        entries.taken += left.len();
+        left
     }
 }
 
@@ -178,5 +225,34 @@ impl fmt::Display for Entry {
             }
             What::Changed(words, _) => write!(formatter, "{} *** {words}", self.at),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(trace: &Trace, path: &str) -> usize {
+        let call = KubeCall {
+            method: Method::GET,
+            path: path.to_owned(),
+            body: Value::Null,
+            status: None,
+        };
+        trace.enter(Timestamp::UNIX_EPOCH, What::Kube(call))
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_the_places_of_the_rest() {
+        let trace = Trace::new(Keeping::Calls);
+        assert!(!trace.keeps_truth());
+        let first = get(&trace, "/first");
+        assert_eq!(trace.take().len(), 1);
+        let second = get(&trace, "/second");
+        trace.answered(first, 200, Value::Null);
+        trace.answered(second, 404, Value::Null);
+        assert_eq!((second, trace.mark()), (1, 2));
+        let left = trace.since(second);
+        assert_eq!(left[0].kube().unwrap().status, Some(404));
     }
 }

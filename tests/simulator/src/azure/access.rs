@@ -144,6 +144,15 @@ impl Estate {
         self.referenced(key).ok_or(Denial::KeyNotFound)?.usable(at)
     }
 
+    /// Whether a service (by its name) can use its key; none without a key of its own.
+    pub(super) fn reaches_key(&self, service: &str, at: Timestamp) -> Option<bool> {
+        let mut services = self.services.values();
+        let service = services.find(|own| own.name.eq_ignore_ascii_case(service))?;
+        let binding = service.binding.as_ref()?;
+        let access = self.key_access(&binding.principal, &binding.key, at);
+        Some(access.is_ok())
+    }
+
     /// What a service checks before it takes a key, besides being able to use it.
     pub(super) fn key_fit(&self, key: &KeyReference) -> Result<(), Denial> {
         let vault = self.vault_named(&key.vault).ok_or(Denial::VaultNotFound)?;
