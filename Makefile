@@ -4,7 +4,7 @@ SEED ?= 1
 # the binary that prints the CRD, and the folder where the result is kept
 DICOMENC = cargo run --quiet --locked --bin dicomenc --
 
-.PHONY: help demo playground test check crd simulate bench fidelity image mutants deny
+.PHONY: help demo playground test check crd simulate bench soak fidelity image mutants deny
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -29,6 +29,9 @@ simulate: ## One random run of the whole operator on virtual time: make simulate
 
 bench: ## The figures of docs/benchmarks.md, and target/bench/results.json
 	@tests/scripts/bench
+
+soak: ## Ten thousand seeded schedules of losses, returns, restarts and faults, in virtual time
+	@tests/scripts/bench soak 10000
 
 fidelity: ## What others wrote, against the simulator: Microsoft's SDKs, az and oav
 	@tests/scripts/fidelity
