@@ -142,7 +142,7 @@ impl Observer {
             self.lock().set_interval(key, interval);
         }
         Swept {
-            pace: Some(ration.spacing),
+            spacing: Some(ration.spacing),
             ..Swept::NOTHING
         }
     }

@@ -36,8 +36,10 @@ pub(super) struct Swept {
     pub(super) present: bool,
     /// Not to be tried again before this time has passed.
     pub(super) wait: Option<Duration>,
-    /// Not to be read more often than this, however it ends.
+    /// Not to be read more often than this while all goes well.
     pub(super) pace: Option<Duration>,
+    /// Not to be begun again before so long after it began, however it ended.
+    pub(super) spacing: Option<Duration>,
     /// Since when what was left for a later sweep has been read.
     pub(super) since: Option<Monotonic>,
 }
@@ -111,6 +113,7 @@ impl Swept {
         present: true,
         wait: None,
         pace: None,
+        spacing: None,
         since: None,
     };
 
@@ -133,6 +136,7 @@ impl Swept {
             present: self.present && other.present,
             wait: self.wait.max(other.wait),
             pace: self.pace.max(other.pace),
+            spacing: self.spacing.max(other.spacing),
             since: [self.since, other.since].into_iter().flatten().min(),
         }
     }
@@ -244,14 +248,15 @@ impl Schedule {
         }
         let started = slot.started.unwrap_or(now);
         let interval = pause(source.of.interval(&self.intervals));
-        let spacing = swept.pace.unwrap_or_default();
-        let interval = interval.max(spacing);
-        let quick = interval.min(pause(self.intervals.health).max(spacing));
+        let spacing = swept.spacing.unwrap_or_default();
+        let pace = swept.pace.unwrap_or_default().max(spacing);
+        let interval = interval.max(pace);
+        let quick = interval.min(pause(self.intervals.health).max(pace));
         let mut due = if swept.complete {
             slot.failures = 0;
             slot.completed = Some(swept.since.map_or(started, |since| since.min(started)));
-            let pace = if swept.present { interval } else { quick };
-            aligned(started, pace, source.of.spread())
+            let usual = if swept.present { interval } else { quick };
+            aligned(started, usual, source.of.spread())
         } else {
             let backoff = BACKOFF.saturating_mul(1 << slot.failures.min(MAX_DOUBLINGS));
             slot.failures = slot.failures.saturating_add(1);

@@ -71,6 +71,28 @@ fn azures_own_wait_is_kept() {
 }
 
 #[test]
+fn what_takes_many_calls_is_not_begun_again_too_soon_however_it_ends() {
+    let spacing = Some(Duration::from_secs(400));
+    let (good, failed) = (
+        Swept {
+            spacing,
+            ..Swept::GOOD
+        },
+        Swept { spacing, ..FAILED },
+    );
+    assert!(gaps(good, 4).iter().all(|gap| (400..=800).contains(gap)));
+    assert_eq!(gaps(failed, 3), [400, 400, 400]);
+    let paced = Swept {
+        pace: spacing,
+        ..FAILED
+    };
+    assert!(
+        gaps(paced, 1)[0] <= 5,
+        "a pace is no reason to wait after a failure"
+    );
+}
+
+#[test]
 fn sources_are_spread_over_their_interval() {
     let mut schedule = schedule();
     for number in 0..1_000 {
