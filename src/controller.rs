@@ -9,9 +9,11 @@ mod look;
 mod operation;
 pub mod publish;
 mod reconcile;
+pub mod revalidation;
 mod rival;
 pub mod setback;
 pub mod state;
+mod transitions;
 mod watch;
 
 use std::panic::AssertUnwindSafe;

@@ -17,6 +17,8 @@ pub mod step;
 pub mod target;
 pub mod verdict;
 pub mod wants;
+#[cfg(test)]
+mod world;
 
 pub use self::desired::Desired;
 pub use self::fact::{Denial, Fact, Known, Seen, Trouble};

@@ -150,6 +150,8 @@ fn parts(
         settings: controller::Settings {
             plan: plan::Settings {
                 propagation_wait: signed(settings.timing.propagation_wait),
+                recovery_window: signed(settings.timing.recovery_window),
+                recovery_grace: signed(settings.timing.recovery_grace),
             },
             vault_suffix: azure::cloud(&settings.azure).vault_suffix,
             recheck: intervals.health,

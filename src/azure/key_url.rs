@@ -150,6 +150,15 @@ impl KeyUrl {
         self.host == other.host && self.name.is_same(&other.name)
     }
 
+    /// The url of another version of the same key.
+    #[must_use = "another url is returned, this one stays"]
+    pub fn with_version(&self, version: &KeyVersion) -> Self {
+        Self {
+            version: Some(version.clone()),
+            ..self.clone()
+        }
+    }
+
     /// Whether both name the same version of the same key.
     pub fn is_same(&self, other: &Self) -> bool {
         self.is_same_key(other) && self.version == other.version

@@ -95,6 +95,12 @@ pub(super) struct PaceFlags {
     /// How old a role assignment must be before a key URL relies on it
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     pub(super) propagation_wait: SignedDuration,
+    /// How long a service may be without its key and still come back by itself
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m")]
+    pub(super) recovery_window: SignedDuration,
+    /// How long a service is given to come back
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    pub(super) recovery_grace: SignedDuration,
     /// How often vaults, keys, grants and identities are looked at
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
     pub(super) health_interval: SignedDuration,

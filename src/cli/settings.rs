@@ -57,6 +57,10 @@ pub struct LeaderElection {
 pub struct Timing {
     /// How old a role assignment must be before a key URL relies on it.
     pub propagation_wait: Duration,
+    /// How long a service may be without its key and still come back by itself.
+    pub recovery_window: Duration,
+    /// How long a service is given to come back.
+    pub recovery_grace: Duration,
     /// The pause between two sweeps of vaults, keys, grants and identities.
     pub health_interval: Duration,
     /// The pause between two lists of the DICOM services of a workspace.
@@ -220,6 +224,8 @@ impl Timing {
     fn try_new(flags: &PaceFlags) -> Result<Self, SettingsError> {
         let PaceFlags {
             propagation_wait,
+            recovery_window,
+            recovery_grace,
             health_interval,
             service_interval,
             resource_health_interval,
@@ -232,6 +238,8 @@ impl Timing {
                 propagation_wait,
                 (SignedDuration::ZERO, DAY),
             )?,
+            recovery_window: bounded("--recovery-window", recovery_window, (SECOND, DAY))?,
+            recovery_grace: bounded("--recovery-grace", recovery_grace, (SECOND, DAY))?,
             health_interval: bounded("--health-interval", health_interval, (SECOND, HOUR))?,
             service_interval: bounded("--service-interval", service_interval, (SECOND, HOUR))?,
             resource_health_interval: bounded(

@@ -66,6 +66,8 @@ fn without_flags_the_documented_defaults_hold() {
             proxy: ProxySettings::default(),
             timing: Timing {
                 propagation_wait: Duration::from_mins(10),
+                recovery_window: Duration::from_mins(30),
+                recovery_grace: Duration::from_mins(10),
                 health_interval: Duration::from_mins(1),
                 service_interval: Duration::from_mins(2),
                 resource_health_interval: Duration::from_secs(30),
@@ -86,6 +88,7 @@ fn every_flag_arrives_where_it_belongs() {
         --azure-endpoint https://management.example.org --azure-authority https://login.example.org \
         --azure-vault-suffix .Vault.example.org --azure-audience https://audience.example.org \
         --azure-credential developer-cli --ca-bundle /etc/ca.pem --propagation-wait 1m30s \
+        --recovery-window 20m --recovery-grace 5m \
         --health-interval 10s --service-interval 45s --resource-health-interval 20s \
         --configuration-interval 2h --max-concurrent-reconciles 3";
     let variables = [
@@ -130,6 +133,8 @@ fn every_flag_arrives_where_it_belongs() {
             },
             timing: Timing {
                 propagation_wait: Duration::from_secs(90),
+                recovery_window: Duration::from_mins(20),
+                recovery_grace: Duration::from_mins(5),
                 health_interval: Duration::from_secs(10),
                 service_interval: Duration::from_secs(45),
                 resource_health_interval: Duration::from_secs(20),

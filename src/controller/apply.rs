@@ -25,6 +25,8 @@ pub struct Accepted {
     pub operation: Option<Url>,
     /// How long Azure asks to wait before looking.
     pub retry_after: Option<std::time::Duration>,
+    /// Azure's name for the exchange.
+    pub request_id: Option<String>,
 }
 
 /// A write that was not made, or of which it is not known whether it was.
@@ -89,20 +91,36 @@ pub async fn apply(
             principal: _,
         } => {
             let (read, asked_at) = unchanged(arm, service, decided_on).await?;
-            let location = match read.location {
-                Some(_) => None,
-                None => {
-                    arm.send(dicom::workspace(&service.workspace()).urgent())
-                        .await?
-                        .value
-                        .location
-                }
-            };
+            let location = location(arm, service, &read).await?;
             let sent = body::put_body(&read.raw, location.as_deref(), url)?;
             require_fresh(asked_at, clock)?;
             Ok(accepted(arm.send(dicom::put(service, sent)).await?))
         }
+        Step::Revalidate {
+            service,
+            url: _,
+            principal: _,
+        } => {
+            let (read, asked_at) = unchanged(arm, service, decided_on).await?;
+            let location = location(arm, service, &read).await?;
+            let sent = body::revalidation_body(&read.raw, location.as_deref())?;
+            require_fresh(asked_at, clock)?;
+            Ok(accepted(arm.send(dicom::put(service, sent)).await?))
+        }
     }
+}
+
+/// The workspace's region, when the service does not tell its own.
+async fn location(
+    arm: &ArmClient,
+    service: &DicomServiceId,
+    read: &DicomService,
+) -> Result<Option<String>, ArmError> {
+    if read.location.is_some() {
+        return Ok(None);
+    }
+    let call = dicom::workspace(&service.workspace()).urgent();
+    Ok(arm.send(call).await?.value.location)
 }
 
 /// Reads the service right before it is written, and tells when it was asked for: nobody else may
@@ -132,5 +150,6 @@ fn accepted<T>(answer: Answer<T>) -> Accepted {
     Accepted {
         operation: answer.operation_url,
         retry_after: answer.retry_after,
+        request_id: answer.request_id,
     }
 }

@@ -53,7 +53,7 @@ impl fmt::Debug for Parts {
 /// Waits and cloud.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// What the decisions need.
+    /// The waits that the decisions need.
     pub plan: plan::Settings,
     /// What follows a vault's name in its host.
     pub vault_suffix: String,

@@ -113,9 +113,9 @@ impl Look<'_> {
     /// What a write has changed.
     pub(super) async fn after_write(&self, step: &Step) -> Sight {
         self.context.parts.observer.touched(&match step {
-            Step::EnableIdentity { service, .. } | Step::SetKeyUrl { service, .. } => {
-                Want::Service(service.clone())
-            }
+            Step::EnableIdentity { service, .. }
+            | Step::SetKeyUrl { service, .. }
+            | Step::Revalidate { service, .. } => Want::Service(service.clone()),
             Step::AssignRole { .. } => Want::Assignments(self.desired.key.vault.clone()),
         });
         self.read(SignedDuration::MAX).await;
@@ -145,7 +145,7 @@ impl Look<'_> {
             desired: self.desired,
             observed: &observed,
             memory: self.memory,
-            propagation_wait: self.context.parts.settings.plan.propagation_wait,
+            settings: self.context.parts.settings.plan,
             now,
         };
         let chosen = target(&case);

@@ -12,7 +12,7 @@ use crate::domain::plan::fingerprint;
 
 use super::look::Sight;
 use super::reconcile::Pass;
-use super::setback;
+use super::{revalidation, setback};
 
 /// Asks how an operation of ours went once the service is idle again. While the operation itself
 /// says that it runs, the service counts as busy.
@@ -58,6 +58,7 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
         }
         if let Some(words) = words {
             tracing::warn!(step = %accepted.step, %words, "an operation ended without success");
+            revalidation::failed(state, &accepted.step, &words);
             state.setback = Some(setback::of_operation(&accepted.step, &words, &known));
             state.accepted = None;
         } else {

@@ -4,7 +4,6 @@ mod measure;
 
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource as _, ResourceExt as _};
@@ -17,6 +16,7 @@ use crate::domain::report::differs;
 use crate::metrics::KubeWrite;
 
 use super::context::{Context, KUBE_DEADLINE};
+use super::transitions::{Transition, find, transitions};
 
 /// The field manager of everything that this operator writes to Kubernetes.
 pub const FIELD_MANAGER: &str = "dicomenc.io";
@@ -66,7 +66,7 @@ pub(super) async fn publish(
             state.crd_outdated = !holds(&kept, &sent);
             state.published = Some(new.clone());
         });
-    for transition in transitions(old, new) {
+    for transition in transitions(old, new, context.parts.clock.now()) {
         tell(context, object, transition).await;
     }
     Ok(())
@@ -174,74 +174,6 @@ fn holds(kept: &Value, sent: &Value) -> bool {
             _,
         ) => kept == sent,
     }
-}
-
-/// Something that an event tells of.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Transition {
-    warning: bool,
-    reason: String,
-    action: &'static str,
-    note: String,
-}
-
-/// What changed between two statuses that is worth an event: key access, and why the object is
-/// not ready. A new message alone is not.
-pub(super) fn transitions(
-    old: Option<&DicomEncryptionStatus>,
-    new: &DicomEncryptionStatus,
-) -> Vec<Transition> {
-    let mut told = Vec::new();
-    let access =
-        |status: &DicomEncryptionStatus| status.key_access.as_ref().map(|access| access.state);
-    let (before, now) = (old.and_then(access), access(new));
-    let message = |kind: ConditionType| {
-        find(new, kind).map_or_else(String::new, |condition| condition.message.clone())
-    };
-    if before != now {
-        match now {
-            Some(KeyAccessState::Lost) => told.push(Transition {
-                warning: true,
-                reason: "KeyAccessLost".to_owned(),
-                action: "Watch",
-                note: message(ConditionType::KeyAccessible),
-            }),
-            Some(KeyAccessState::Accessible) => told.push(Transition {
-                warning: false,
-                reason: "KeyAccessible".to_owned(),
-                action: "Watch",
-                note: message(ConditionType::KeyAccessible),
-            }),
-            Some(KeyAccessState::AtRisk | KeyAccessState::Recovering | KeyAccessState::Unknown)
-            | None => {}
-        }
-    }
-    let ready = |status: &DicomEncryptionStatus| {
-        find(status, ConditionType::Ready)
-            .map(|condition| (condition.status.clone(), condition.reason.clone()))
-    };
-    if old.and_then(ready) != ready(new)
-        && let Some((status, reason)) = ready(new)
-    {
-        told.push(Transition {
-            warning: find(new, ConditionType::Stalled).is_some(),
-            reason,
-            action: "Reconcile",
-            note: if status == "True" {
-                "the service is encrypted as asked and can reach its key".to_owned()
-            } else {
-                message(ConditionType::Ready)
-            },
-        });
-    }
-    told
-}
-
-fn find(status: &DicomEncryptionStatus, kind: ConditionType) -> Option<&Condition> {
-    status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind.as_str())
 }
 
 /// An event that cannot be written is lost: the status says the same.

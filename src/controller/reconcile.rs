@@ -25,6 +25,7 @@ use super::context::{Context, KUBE_DEADLINE};
 use super::look::{Look, Sight};
 use super::operation;
 use super::publish::{PublishError, publish};
+use super::revalidation;
 use super::rival::rival;
 use super::setback::{self, Attempt};
 use super::state::{AcceptedWrite, ObjectState};
@@ -110,20 +111,24 @@ impl Pass<'_> {
     async fn run(&self) -> Result<Action, ReconcileError> {
         let started = self.context.parts.clock.monotonic();
         let correlation = Uuid::new_v4();
-        let mut memory = Memory::of(self.old);
+        let mut memory = self.memory();
         let mut sight = self.look(&memory).first().await;
         operation::settle(self, &mut sight, correlation, &memory).await;
+        self.note_operation(&sight);
+        memory = self.memory();
         self.note_set(&sight, &mut memory);
-        let look = self.look(&memory);
         let mut planned = self.plan(&sight, &memory);
         if planned.step.is_some() {
-            sight = look.before_write().await;
+            sight = self.look(&memory).before_write().await;
             planned = self.plan(&sight, &memory);
             if let Some(step) = planned.step.clone()
-                && look.is_ground_for_write(&sight)
+                && self.look(&memory).is_ground_for_write(&sight)
             {
                 self.write(&step, &sight, &memory, correlation).await;
-                sight = look.after_write(&step).await;
+                sight = self.look(&memory).after_write(&step).await;
+                memory = self.memory();
+                memory.note_loss(&planned.access);
+                self.note_set(&sight, &mut memory);
                 planned = self.plan(&sight, &memory);
             }
         }
@@ -134,6 +139,9 @@ impl Pass<'_> {
         let case = self.case(&sight, &memory);
         let status = report(self.old, self.object.metadata.generation, &planned, &case);
         publish(self.context, self.object, self.old, &status).await?;
+        self.context.states.change(self.uid, |state| {
+            revalidation::published(state, &planned, &status, sight.at);
+        });
         let took = self.context.parts.clock.monotonic().since(started);
         self.context
             .parts
@@ -141,6 +149,21 @@ impl Pass<'_> {
             .objects
             .reconciled(outcome(&planned), took);
         Ok(self.next(&planned, &sight, &status))
+    }
+
+    /// What the status and this process remember.
+    fn memory(&self) -> Memory {
+        let mut memory = Memory::of(self.old);
+        revalidation::remember(&self.context.states.of(self.uid), &mut memory);
+        memory
+    }
+
+    fn note_operation(&self, sight: &Sight) {
+        if sight.service().is_some_and(Service::is_busy) {
+            self.context.states.change(self.uid, |state| {
+                state.operation_at = Some(sight.at);
+            });
+        }
     }
 
     fn look<'memory>(&'memory self, memory: &'memory Memory) -> Look<'memory> {
@@ -190,7 +213,7 @@ impl Pass<'_> {
             desired: self.desired,
             observed: &sight.observed,
             memory,
-            propagation_wait: self.context.parts.settings.plan.propagation_wait,
+            settings: self.context.parts.settings.plan,
             now: sight.at,
         }
     }
@@ -241,6 +264,7 @@ impl Pass<'_> {
                 self.context.states.change(self.uid, |state| {
                     state.setback = None;
                     state.polls = 0;
+                    revalidation::accepted(state, step, (&accepted, correlation), now);
                     state.accepted = Some(AcceptedWrite {
                         step: step.clone(),
                         operation: accepted.operation,
@@ -258,6 +282,7 @@ impl Pass<'_> {
         tracing::warn!(%step, error = %error_chain(error), "a write did not work");
         let now = self.context.parts.clock.now();
         self.context.states.change(self.uid, |state| {
+            revalidation::refused(state, step, error);
             let attempt = Attempt {
                 failures: state.failures,
                 fingerprint: known,
@@ -324,7 +349,7 @@ impl Pass<'_> {
     /// When to look again without anything having changed.
     fn next(&self, planned: &Plan, sight: &Sight, status: &DicomEncryptionStatus) -> Action {
         let now = self.context.parts.clock.now();
-        if planned.record.is_some() {
+        if planned.record.is_some() || planned.begin_revalidation {
             // what was recorded just now was the last thing in the way
             return Action::requeue(std::time::Duration::from_millis(10));
         }
@@ -351,7 +376,11 @@ impl Pass<'_> {
             .as_ref()
             .and_then(|access| access.verified_at.as_ref())
             .map(|at| at.0 + VERIFIED_EVERY);
-        for at in [planned.recheck, retry, verify]
+        let remind = planned
+            .access
+            .loss
+            .and_then(|loss| loss.next_reminder(sight.at));
+        for at in [planned.recheck, retry, verify, remind]
             .into_iter()
             .flatten()
             .filter(|at| *at > now)

@@ -13,6 +13,8 @@ use crate::crd::DicomEncryptionStatus;
 use crate::domain::plan::Setback;
 use crate::domain::step::Step;
 
+use super::revalidation::Noted;
+
 /// What is remembered of one object.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectState {
@@ -24,6 +26,16 @@ pub struct ObjectState {
     pub set: Option<(KeyUrl, Uuid)>,
     /// When the latest write was begun, whatever became of it.
     pub wrote_at: Option<Timestamp>,
+    /// When all of key access was last seen good.
+    pub watched_at: Option<Timestamp>,
+    /// The revalidation that was recorded and may be sent: its time in the status.
+    pub intent: Option<Timestamp>,
+    /// When the latest PUT of the service was accepted.
+    pub put_at: Option<Timestamp>,
+    /// When an operation on the service was last seen, whoever began it.
+    pub operation_at: Option<Timestamp>,
+    /// What became of the latest revalidation, until the status says it.
+    pub revalidation: Option<Noted>,
     /// The latest write that did not work.
     pub setback: Option<Setback>,
     /// How often in a row writes did not work.

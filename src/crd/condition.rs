@@ -87,6 +87,13 @@ macro_rules! reasons {
                 }
             }
 
+            /// The page that explains it, from the root of the repository; none for a reason that
+            /// asks for nothing.
+            pub fn page(self) -> Option<String> {
+                let is_quiet = matches!(self, Self::Healthy | Self::AsSpecified | Self::NotApplicable);
+                (!is_quiet).then(|| format!("docs/reasons/{self}.md"))
+            }
+
             /// Reads the name back, as an older status holds it.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|reason| reason.as_str() == name)

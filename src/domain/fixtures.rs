@@ -6,13 +6,14 @@ use uuid::{Uuid, uuid};
 
 use crate::azure::{IdentityId, KeyName, KeyUrl, VaultId, VaultRole};
 use crate::crd::{
-    AccessManagement, AssignmentScope, DicomEncryptionStatus, Mode, OnDrift, Revalidate,
+    AccessManagement, AssignmentScope, DicomEncryptionStatus, KeyAccessState, KeyOrigin, Mode,
+    OnDrift, Revalidate,
 };
 
 use super::desired::{Desired, DesiredKey};
 use super::fact::{Fact, Seen};
 use super::judge::Case;
-use super::memory::{Applied, Memory};
+use super::memory::{Applied, LastAccess, Memory};
 use super::observed::{
     Assignment, Attached, Encryption, Health, HealthState, KeyAttributes, KeyVersionFacts,
     ListedVersion, Observed, Provisioning, Service, UserIdentity, Vault, VaultNetwork,
@@ -37,6 +38,12 @@ pub(crate) const OLD: &str = "0000000000000000000000000000000d";
 pub(crate) const NEW: &str = "1111111111111111111111111111111e";
 pub(crate) const INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 pub(crate) const WAIT: SignedDuration = SignedDuration::from_mins(10);
+/// The waits of the story.
+pub(crate) const SETTINGS: Settings = Settings {
+    propagation_wait: WAIT,
+    recovery_window: SignedDuration::from_mins(30),
+    recovery_grace: SignedDuration::from_mins(10),
+};
 const START: i64 = 1_800_000_000;
 
 /// A moment, in seconds after the start of the story.
@@ -219,7 +226,9 @@ impl Facts {
             vault: vault_id(),
             at: Some(at(-3600)),
             principal: Some(SYSTEM),
+            origin: Some(KeyOrigin::Applied),
         });
+        facts.memory.access = Some(verified(at(-60)));
         facts
     }
 
@@ -273,7 +282,7 @@ impl Facts {
             desired: &self.desired,
             observed: &self.observed,
             memory: &self.memory,
-            propagation_wait: WAIT,
+            settings: SETTINGS,
             now: self.now,
         }
     }
@@ -283,12 +292,7 @@ impl Facts {
             &self.desired,
             &self.observed,
             &self.memory,
-            (
-                &self.standing,
-                Settings {
-                    propagation_wait: WAIT,
-                },
-            ),
+            (&self.standing, SETTINGS),
             self.now,
         )
     }
@@ -351,6 +355,19 @@ impl Facts {
                 }
             }
         }
+    }
+}
+
+/// Key access as it was told when all was well.
+pub(crate) const fn verified(at: Timestamp) -> LastAccess {
+    LastAccess {
+        state: KeyAccessState::Accessible,
+        reason: None,
+        lost_since: None,
+        lost_seen_at: None,
+        restored_at: None,
+        revalidation: None,
+        verified_at: Some(at),
     }
 }
 

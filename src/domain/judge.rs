@@ -7,7 +7,7 @@ pub mod identity;
 pub mod key;
 pub mod vault;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 
 use crate::azure::{KeyName, VaultId};
 
@@ -15,6 +15,7 @@ use super::desired::Desired;
 use super::fact::Known;
 use super::memory::Memory;
 use super::observed::{ListedVersion, Observed};
+use super::plan::Settings;
 use super::step::Step;
 use super::verdict::Verdict;
 
@@ -27,8 +28,8 @@ pub struct Case<'facts> {
     pub observed: &'facts Observed,
     /// What earlier passes left behind.
     pub memory: &'facts Memory,
-    /// How long a grant is given to take effect.
-    pub propagation_wait: SignedDuration,
+    /// The waits that hold for every object.
+    pub settings: Settings,
     /// The moment of the decision.
     pub now: Timestamp,
 }

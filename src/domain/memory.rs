@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use uuid::Uuid;
 
+use super::judge::access::Access;
 use crate::azure::{KeyUrl, VaultId};
-use crate::crd::{DicomEncryptionStatus, KeyAccessState, Reason};
+use crate::crd::{
+    DicomEncryptionStatus, KeyAccessState, KeyAccessStatus, KeyOrigin, Reason, RevalidationOutcome,
+};
 
 /// What earlier passes left behind.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -20,6 +23,15 @@ pub struct Memory {
     pub versions: BTreeSet<KeyUrl>,
     /// Key access as it was last told.
     pub access: Option<LastAccess>,
+    /// When this process last saw all of it good: somebody was watching then.
+    pub watched_at: Option<Timestamp>,
+    /// The revalidation that this process decided on and may send now: its time.
+    pub intent: Option<Timestamp>,
+    /// When this process last sent a PUT of the service that Azure accepted, as long as nothing but
+    /// its principal stood between the service and its key since.
+    pub put_at: Option<Timestamp>,
+    /// When this process last saw an operation on the service, whoever began it.
+    pub operation_at: Option<Timestamp>,
 }
 
 /// A key that was in use as asked.
@@ -33,6 +45,8 @@ pub struct Applied {
     pub at: Option<Timestamp>,
     /// The principal for which it was set.
     pub principal: Option<Uuid>,
+    /// Who set it first.
+    pub origin: Option<KeyOrigin>,
 }
 
 /// Key access as it was last told.
@@ -44,8 +58,49 @@ pub struct LastAccess {
     pub reason: Option<Reason>,
     /// Since when it is lost.
     pub lost_since: Option<Timestamp>,
+    /// When the loss was first seen.
+    pub lost_seen_at: Option<Timestamp>,
+    /// When what was lost was first seen good again.
+    pub restored_at: Option<Timestamp>,
+    /// The latest PUT that was to bring the service back.
+    pub revalidation: Option<Revalidation>,
     /// When all was last seen good.
     pub verified_at: Option<Timestamp>,
+}
+
+/// A PUT that was to bring a service back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Revalidation {
+    /// When it was decided on.
+    pub at: Timestamp,
+    /// How many there were in this loss.
+    pub attempts: i32,
+    /// What became of it.
+    pub outcome: RevalidationOutcome,
+    /// What support asks for.
+    pub details: Option<String>,
+}
+
+impl LastAccess {
+    fn of(access: &KeyAccessStatus) -> Self {
+        let time = |time: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| {
+            time.as_ref().map(|time| time.0)
+        };
+        Self {
+            state: access.state,
+            reason: access.reason.as_deref().and_then(Reason::from_name),
+            lost_since: time(&access.lost_since),
+            lost_seen_at: time(&access.lost_seen_at),
+            restored_at: time(&access.restored_at),
+            revalidation: access.revalidation.as_ref().map(|last| Revalidation {
+                at: last.at.0,
+                attempts: last.attempts,
+                outcome: last.outcome,
+                details: last.details.clone(),
+            }),
+            verified_at: time(&access.verified_at),
+        }
+    }
 }
 
 impl Memory {
@@ -61,6 +116,7 @@ impl Memory {
                     vault: key.vault_id.parse().ok()?,
                     at: key.applied_at.as_ref().map(|time| time.0),
                     principal: key.applied_for.as_ref().and_then(|text| text.parse().ok()),
+                    origin: key.origin,
                 })
             }),
             pending: status
@@ -72,12 +128,8 @@ impl Memory {
                 .iter()
                 .filter_map(|version| version.url.parse().ok())
                 .collect(),
-            access: status.key_access.as_ref().map(|access| LastAccess {
-                state: access.state,
-                reason: access.reason.as_deref().and_then(Reason::from_name),
-                lost_since: access.lost_since.as_ref().map(|time| time.0),
-                verified_at: access.verified_at.as_ref().map(|time| time.0),
-            }),
+            access: status.key_access.as_ref().map(LastAccess::of),
+            ..Self::default()
         }
     }
 
@@ -89,12 +141,53 @@ impl Memory {
             .as_ref()
             .filter(|applied| applied.url.is_same(url))
             .and_then(|applied| applied.at);
+        // a service that was taken over may have used more than is on record
+        let is_sole = self.versions.iter().all(|known| known.is_same(url));
+        let first = if is_sole {
+            KeyOrigin::Applied
+        } else {
+            KeyOrigin::Adopted
+        };
+        let origin = self.key_origin().or(Some(first));
         self.applied = Some(Applied {
             url: url.clone(),
             vault: vault.clone(),
             at,
             principal: Some(principal),
+            origin,
         });
+    }
+
+    /// Takes note of a loss that was seen before a write of the same pass: what the write mends is
+    /// a loss all the same.
+    pub fn note_loss(&mut self, access: &Access) {
+        let Some(loss) = access.loss.filter(|_| !self.is_lost()) else {
+            return;
+        };
+        let before = self.access.take();
+        self.access = Some(LastAccess {
+            state: access.state,
+            reason: Some(access.verdict.reason()),
+            lost_since: Some(loss.since),
+            lost_seen_at: Some(loss.seen_at),
+            restored_at: loss.restored_at,
+            revalidation: before.as_ref().and_then(|last| last.revalidation.clone()),
+            verified_at: before.and_then(|last| last.verified_at),
+        });
+    }
+
+    /// Takes note of what became of the revalidation that was decided on.
+    pub fn note_revalidation(&mut self, outcome: RevalidationOutcome, details: Option<String>) {
+        let access = self.access.as_mut();
+        if let Some(last) = access.and_then(|access| access.revalidation.as_mut()) {
+            last.outcome = outcome;
+            last.details = details.or_else(|| last.details.take());
+        }
+    }
+
+    /// Who encrypted the service first, as far as is known.
+    pub fn key_origin(&self) -> Option<KeyOrigin> {
+        self.applied.as_ref().and_then(|applied| applied.origin)
     }
 
     /// Whether access was lost when it was last told, and has not been told to be back.

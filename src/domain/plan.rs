@@ -8,7 +8,7 @@ use crate::crd::Reason;
 
 use super::desired::Desired;
 use super::fact::Known;
-use super::judge::access::{self, Access};
+use super::judge::access::{self, Access, recovery};
 use super::judge::{Case, Finding, Next, encryption, grant, identity, key, vault};
 use super::memory::Memory;
 use super::observed::{Assignment, Observed, Provisioning, Service};
@@ -22,6 +22,20 @@ use super::verdict::{Verdict, Verdicts};
 pub struct Settings {
     /// How long a grant is given to take effect.
     pub propagation_wait: SignedDuration,
+    /// How long a service may be without its key and still come back by itself.
+    pub recovery_window: SignedDuration,
+    /// How long a service is given to come back.
+    pub recovery_grace: SignedDuration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            propagation_wait: SignedDuration::from_mins(10),
+            recovery_window: SignedDuration::from_mins(30),
+            recovery_grace: SignedDuration::from_mins(10),
+        }
+    }
 }
 
 /// What keeps an object from writing, beside what it says itself.
@@ -72,6 +86,8 @@ pub struct Plan {
     pub is_applied: bool,
     /// The version to record before it is used.
     pub record: Option<KeyUrl>,
+    /// The revalidation is to be recorded before it is sent.
+    pub begin_revalidation: bool,
     /// When to look again without anything having changed.
     pub recheck: Option<Timestamp>,
 }
@@ -107,7 +123,7 @@ pub fn plan(
         desired,
         observed,
         memory,
-        propagation_wait: settings.propagation_wait,
+        settings,
         now,
     };
     let access = access::judge(&case);
@@ -129,7 +145,7 @@ fn with_service(case: &Case<'_>, standing: &Standing, access: Access, service: &
     } = case;
     let chosen = target(case);
     let findings = findings(case, service, &chosen);
-    let outlook = ladder(case, service, &chosen, &findings);
+    let outlook = ladder(case, service, &chosen, (&findings, &access));
     let principal = identity::principal(case, service);
     let assignment = principal.and_then(|principal| {
         grant::find(case, principal, &desired.key.vault, &desired.key.name)
@@ -156,6 +172,7 @@ fn with_service(case: &Case<'_>, standing: &Standing, access: Access, service: &
         assignment,
         is_applied,
         record: None,
+        begin_revalidation: false,
     };
     let rollup::Hold::Free = held else {
         // A version in use is remembered even by an object that writes nothing.
@@ -173,6 +190,8 @@ fn with_service(case: &Case<'_>, standing: &Standing, access: Access, service: &
                 replaced.filter(|old| old.version().is_some() && !memory.versions.contains(old))
             });
             plan.step = plan.record.is_none().then_some(*step);
+        } else if matches!(*step, Step::Revalidate { .. }) && !recovery::is_begun(case) {
+            plan.begin_revalidation = true;
         } else {
             plan.step = Some(*step);
         }
@@ -275,8 +294,13 @@ fn findings(case: &Case<'_>, service: &Service, chosen: &Target) -> Findings {
     }
 }
 
-/// Preflight, identity, grant, propagation wait, key url: the first that is not good decides.
-fn ladder(case: &Case<'_>, service: &Service, chosen: &Target, findings: &Findings) -> Outlook {
+/// Preflight, identity, grant, propagation wait, recovery, key url: the first that is not good decides.
+fn ladder(
+    case: &Case<'_>,
+    service: &Service,
+    chosen: &Target,
+    (findings, access): (&Findings, &Access),
+) -> Outlook {
     if let Some(verdict) = encryption::left_alone(case, service, chosen.url()) {
         return Outlook::of_verdict(&verdict);
     }
@@ -291,7 +315,18 @@ fn ladder(case: &Case<'_>, service: &Service, chosen: &Target, findings: &Findin
     if let Provisioning::Busy(_) = service.provisioning {
         return Outlook::of(&findings.encryption);
     }
-    [&findings.identity, &findings.grant, &findings.encryption]
+    // A service that was lost comes back under the key that it uses, before it may change to another.
+    let recovery = Finding {
+        verdict: access.verdict.clone(),
+        next: access.next.clone(),
+    };
+    let rungs = [
+        &findings.identity,
+        &findings.grant,
+        &recovery,
+        &findings.encryption,
+    ];
+    rungs
         .into_iter()
         .find(|finding| finding.next != Next::Nothing)
         .map_or(Outlook::Settled, Outlook::of)
@@ -364,6 +399,7 @@ fn without_service(
         assignment: None,
         is_applied: false,
         record: None,
+        begin_revalidation: false,
         recheck: None,
     }
 }

@@ -1,15 +1,16 @@
 //! What the status says after a pass.
 
+mod access;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use crate::azure::KeyUrl;
 use crate::crd::{
-    ConditionType, DicomEncryptionStatus, GrantOrigin, GrantStatus, IdentityStatus, KeyAccessState,
-    KeyAccessStatus, KeyStatus, KeyVersionStatus, PendingKeyStatus, Reason,
+    ConditionType, DicomEncryptionStatus, GrantOrigin, GrantStatus, IdentityStatus, KeyOrigin,
+    KeyStatus, PendingKeyStatus, Reason,
 };
 
-use super::judge::{Case, grant, key};
+use super::judge::{Case, grant};
 use super::observed::Assignment;
 use super::plan::Plan;
 use super::rollup::{Summary, Why};
@@ -36,7 +37,10 @@ pub fn report(
         conditions: conditions(
             &previous.conditions,
             generation,
-            (&plan.summary, Some(&plan.verdicts)),
+            (
+                &plan.summary,
+                Some((&plan.verdicts, plan.access.risk.as_ref())),
+            ),
             case.now,
         ),
         identity: plan
@@ -48,8 +52,8 @@ pub fn report(
         grant: grant_in_use(previous.grant, plan, case),
         key: key_in_use(previous.key, plan, case),
         pending_key: pending_key(previous.pending_key, plan, case),
-        key_versions: key_versions(&previous.key_versions, plan, case),
-        key_access: Some(key_access(previous.key_access.as_ref(), plan, case.now)),
+        key_versions: access::key_versions(&previous.key_versions, plan, case),
+        key_access: Some(access::key_access(previous.key_access.as_ref(), plan, case)),
     }
 }
 
@@ -84,7 +88,7 @@ pub fn report_invalid(
 fn conditions(
     old: &[Condition],
     generation: Option<i64>,
-    (summary, verdicts): (&Summary, Option<&Verdicts>),
+    (summary, links): (&Summary, Option<(&Verdicts, Option<&Why>)>),
     now: Timestamp,
 ) -> Vec<Condition> {
     let healthy = |verdict: &Verdict, good: Reason| match verdict {
@@ -105,12 +109,15 @@ fn conditions(
                 .map(|why| (kind, ("True", why.reason, why.message.clone()))),
         );
     }
-    if let Some(verdicts) = verdicts {
+    if let Some((verdicts, risk)) = links {
         shown.extend(Link::ALL.into_iter().map(|link| {
-            (
-                link.condition(),
-                healthy(verdicts.of(link), Reason::AsSpecified),
-            )
+            let said = healthy(verdicts.of(link), Reason::AsSpecified);
+            // what threatens key access is told where it is told to be good
+            let said = match risk {
+                Some(risk) if link == Link::Access => ("True", risk.reason, risk.message.clone()),
+                Some(_) | None => said,
+            };
+            (link.condition(), said)
         }));
     }
     shown
@@ -123,7 +130,7 @@ fn conditions(
                 type_: kind.as_str().to_owned(),
                 status: status.to_owned(),
                 reason: reason.as_str().to_owned(),
-                message: message.chars().take(LONGEST_MESSAGE).collect(),
+                message: with_page(reason, &message),
                 observed_generation: generation,
                 last_transition_time: before
                     .filter(|condition| condition.status == status)
@@ -134,6 +141,15 @@ fn conditions(
             }
         })
         .collect()
+}
+
+/// The message, as long as it may be, and where to read more.
+fn with_page(reason: Reason, message: &str) -> String {
+    let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+    match reason.page() {
+        Some(page) => format!("{message} (see {page})"),
+        None => message,
+    }
 }
 
 /// The assignment that counts; the one before while nothing is known of it.
@@ -184,7 +200,15 @@ fn key_in_use(old: Option<KeyStatus>, plan: &Plan, case: &Case<'_>) -> Option<Ke
         applied_at: known
             .and_then(|key| key.applied_at)
             .or_else(|| Some(Time(whole_second(case.now)))),
-        origin: None,
+        origin: case.memory.key_origin().or_else(|| {
+            let pending = case.memory.pending.as_ref();
+            let is_ours = pending.is_some_and(|pending| pending.is_same(url));
+            Some(if is_ours {
+                KeyOrigin::Applied
+            } else {
+                KeyOrigin::Adopted
+            })
+        }),
         applied_for: case
             .memory
             .applied_principal(url)
@@ -213,68 +237,6 @@ fn pending_key(
     (is_recorded && !is_in_use).then(|| PendingKeyStatus {
         url: url.to_string(),
     })
-}
-
-fn key_versions(old: &[KeyVersionStatus], plan: &Plan, case: &Case<'_>) -> Vec<KeyVersionStatus> {
-    let mut urls: Vec<KeyUrl> = old
-        .iter()
-        .filter_map(|version| version.url.parse().ok())
-        .collect();
-    let in_use = case
-        .observed
-        .service
-        .value(case.now)
-        .and_then(|service| service.encryption.url())
-        .filter(|url| url.version().is_some() && plan.is_applied);
-    for url in plan.record.iter().chain(in_use) {
-        if !urls.contains(url) {
-            urls.push(url.clone());
-        }
-    }
-    urls.into_iter()
-        .map(|url| {
-            let expires = case
-                .observed
-                .versions
-                .get(&url)
-                .and_then(|fact| fact.last_value())
-                .and_then(|version| version.attributes.expires);
-            KeyVersionStatus {
-                state: key::state(case, &url),
-                expires_on: expires.map(Time),
-                expiry_notice_days: None,
-                url: url.to_string(),
-            }
-        })
-        .collect()
-}
-
-fn key_access(old: Option<&KeyAccessStatus>, plan: &Plan, now: Timestamp) -> KeyAccessStatus {
-    let good = plan.access.state == KeyAccessState::Accessible;
-    let last = old.and_then(|access| access.verified_at.clone());
-    let was_good = old.is_some_and(|access| access.state == KeyAccessState::Accessible);
-    let is_due = last
-        .as_ref()
-        .is_none_or(|at| now.duration_since(at.0) >= VERIFIED_EVERY);
-    KeyAccessStatus {
-        state: plan.access.state,
-        reason: (!good).then(|| plan.access.verdict.reason().as_str().to_owned()),
-        lost_since: plan
-            .access
-            .lost_since
-            .map(|since| Time(whole_second(since))),
-        lost_seen_at: None,
-        recoverable_until: None,
-        reminders: None,
-        restored_at: None,
-        revalidation: None,
-        signals: Vec::new(),
-        verified_at: if good && (is_due || !was_good) {
-            Some(Time(whole_second(now)))
-        } else {
-            last
-        },
-    }
 }
 
 /// Kubernetes keeps whole seconds: a finer time would never compare equal again.

@@ -1,4 +1,4 @@
-//! The writes that the operator makes, as values. There are three.
+//! The writes that the operator makes, as values. There are four.
 
 use std::fmt;
 
@@ -37,6 +37,15 @@ pub enum Step {
         /// The identity that will read the key, as it was when this was decided.
         principal: Uuid,
     },
+    /// Send the service back to Azure unchanged, so that it looks at its key again.
+    Revalidate {
+        /// The service.
+        service: DicomServiceId,
+        /// The key that it uses, and goes on to use.
+        url: KeyUrl,
+        /// The identity that reads the key, as it was when this was decided.
+        principal: Uuid,
+    },
 }
 
 impl Step {
@@ -46,6 +55,7 @@ impl Step {
             Self::EnableIdentity { .. } => Reason::EnablingIdentity,
             Self::AssignRole { .. } => Reason::CreatingGrant,
             Self::SetKeyUrl { .. } => Reason::ApplyingKey,
+            Self::Revalidate { .. } => Reason::Revalidating,
         }
     }
 
@@ -88,6 +98,12 @@ impl fmt::Display for Step {
             }
             Self::SetKeyUrl { url, .. } => {
                 write!(formatter, "set the key url {url} on the service")
+            }
+            Self::Revalidate { url, .. } => {
+                write!(
+                    formatter,
+                    "send the service back unchanged, so that it looks at its key {url} again"
+                )
             }
         }
     }

@@ -1,17 +1,24 @@
 //! The service can reach the key that it uses.
 
-use k8s_openapi::jiff::Timestamp;
-use uuid::Uuid;
-
 use crate::azure::KeyUrl;
 use crate::crd::{KeyAccessState, Reason};
 
-use super::grant::{self, Grant};
-use super::{Case, identity, key, vault};
+mod loss;
+pub mod recovery;
+mod risk;
+pub mod signals;
+
+pub use self::loss::Loss;
+pub use self::signals::{Signal, chain};
+
+use super::{Case, Next};
 use crate::domain::fact::Known;
-use crate::domain::observed::{Attached, Encryption, Health, HealthState, Provisioning, Service};
+use crate::domain::observed::{Encryption, Service};
+use crate::domain::rollup::Why;
 use crate::domain::verdict::Verdict;
 use crate::domain::wants::vault_of;
+
+use self::signals::{Conclusion, Signals};
 
 /// What is held of key access.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,8 +27,14 @@ pub struct Access {
     pub verdict: Verdict,
     /// In one word.
     pub state: KeyAccessState,
-    /// Since when it is lost.
-    pub lost_since: Option<Timestamp>,
+    /// The loss that runs, or that the service recovers from.
+    pub loss: Option<Loss>,
+    /// What threatens it while it is good.
+    pub risk: Option<Why>,
+    /// What brings the service back, once what was lost is back.
+    pub next: Next,
+    /// What each source of knowledge says by itself.
+    pub signals: Vec<Signal>,
 }
 
 /// Whether the service can reach the key that it uses now, which may be another one than the
@@ -32,268 +45,145 @@ pub struct Access {
 pub fn judge(case: &Case<'_>) -> Access {
     let service = match case.observed.service.known(case.now) {
         Known::Present(service) => service,
-        Known::Absent => {
-            // an outage may answer 404 to everything: an alarm that was raised stays
-            return kept(
-                case,
-                Verdict::unknown(Reason::ServiceNotFound, "the DICOM service does not exist"),
-            );
-        }
+        Known::Absent => return absent(case),
         Known::Refused(denial) => return kept(case, Verdict::refused("the service", denial)),
         Known::Unknown(doubt) => return kept(case, Verdict::doubt("the service", &doubt)),
     };
-    let principal = identity::principal(case, service);
-    let verdict = match &service.encryption {
+    match &service.encryption {
         Encryption::MicrosoftManaged => {
-            let reason = case.memory.applied.as_ref().map_or(Reason::NotApplicable, |_| Reason::CmkRemoved);
-            return nothing_to_lose(reason, "the service is on Microsoft-managed keys");
+            let reason = case
+                .memory
+                .applied
+                .as_ref()
+                .map_or(Reason::NotApplicable, |_| Reason::CmkRemoved);
+            unknown(Verdict::unknown(
+                reason,
+                "the service is on Microsoft-managed keys",
+            ))
         }
-        Encryption::Unreadable(text) => Verdict::unknown(
-            Reason::EncryptedWithAnotherKey,
-            format!("the key url of the service makes no sense: {text:?}"),
-        ),
-        Encryption::CustomerManaged(url) => {
-            chain(case, service, url, principal).unwrap_or_else(|| {
-                Verdict::unknown(
-                    Reason::EncryptedWithAnotherKey,
-                    format!("the vault of {url} is not known to this object, so access to it is not watched"),
-                )
-            })
-        }
-    };
-    settle(case, service, verdict)
-}
-
-/// Without a service, or a customer's key on it, no alarm makes sense.
-fn nothing_to_lose(reason: Reason, message: &str) -> Access {
-    Access {
-        verdict: Verdict::unknown(reason, message),
-        state: KeyAccessState::Unknown,
-        lost_since: None,
-    }
-}
-
-/// What the links between the service and a key say together: the first bad one, else the first
-/// doubtful one, else yes. `None` if the key's vault is not known.
-pub fn chain(
-    case: &Case<'_>,
-    service: &Service,
-    url: &KeyUrl,
-    principal: Option<Uuid>,
-) -> Option<Verdict> {
-    let holder = vault_of(url, case.desired, case.memory)?;
-    let links = [
-        vault::reachable(case, &holder),
-        key::works(case, url),
-        reader(case, service, url, principal),
-        principal.map_or_else(
-            || {
-                Verdict::unknown(
-                    Reason::NotApplicable,
-                    "without an identity there is no grant",
-                )
-            },
-            |principal| {
-                granted(
-                    case,
-                    grant::find(case, principal, &holder, url.name()),
-                    principal,
-                )
-            },
-        ),
-    ];
-    let first = |wanted: fn(&Verdict) -> bool| links.iter().find(|link| wanted(link)).cloned();
-    first(Verdict::is_no)
-        .or_else(|| first(|link| !link.is_yes()))
-        .or_else(|| {
-            Some(Verdict::yes(format!(
-                "vault, key, identity and grant of {url} are good"
-            )))
-        })
-}
-
-fn reader(case: &Case<'_>, service: &Service, url: &KeyUrl, principal: Option<Uuid>) -> Verdict {
-    if matches!(service.identity, Attached::None) {
-        return Verdict::no(
-            Reason::IdentityDisabled,
-            "the service has no identity any more, so it cannot read its key",
-        );
-    }
-    if is_reader_deleted(case, service) {
-        return Verdict::no(
-            Reason::IdentityDeleted,
-            "the user-assigned identity with which the service reads its key was deleted",
-        );
-    }
-    let Some(principal) = principal else {
-        return Verdict::unknown(
-            Reason::NotRead,
-            "the principal of the service's identity is not known",
-        );
-    };
-    match case.memory.applied_principal(url) {
-        Some(then) if then != principal => Verdict::no(
-            Reason::PrincipalChanged,
-            format!(
-                "the key was set for the principal {then}, and the service now has {principal}; it reads its key again only after the key url has been set again"
+        Encryption::Unreadable(text) => kept(
+            case,
+            Verdict::unknown(
+                Reason::EncryptedWithAnotherKey,
+                format!("the key url of the service makes no sense: {text:?}"),
             ),
         ),
-        _ => Verdict::yes(format!("the principal {principal} reads the key")),
+        Encryption::CustomerManaged(url) => encrypted(case, service, url),
     }
 }
 
-/// Whether the one identity that is attached is the one asked for, and is gone.
-fn is_reader_deleted(case: &Case<'_>, service: &Service) -> bool {
-    let Attached::User(attached) = &service.identity else {
-        return false;
-    };
-    let is_absent = case
-        .observed
-        .identity
-        .as_ref()
-        .is_some_and(|fact| fact.known(case.now) == Known::Absent);
-    let [only] = attached.as_slice() else {
-        return false;
-    };
-    is_absent && case.desired.identity.as_ref() == Some(&only.id)
-}
-
-fn granted(case: &Case<'_>, found: Grant<'_>, principal: Uuid) -> Verdict {
-    match found {
-        Grant::InForce(assignment) => Verdict::yes(format!("granted at {}", assignment.scope)),
-        Grant::Pending(assignment, _) if case.memory.is_lost() => {
-            Verdict::no(Reason::GrantPending, grant::pending(case, assignment))
-        }
-        Grant::Pending(assignment, _) => {
-            Verdict::unknown(Reason::GrantPending, grant::pending(case, assignment))
-        }
-        // its effect cannot be told: no evidence of a loss
-        Grant::Conditional(assignment) => {
-            Verdict::unknown(Reason::GrantConditional, grant::conditional(assignment))
-        }
-        Grant::Missing => Verdict::no(
-            Reason::GrantMissing,
-            format!(
-                "the principal {principal} has no role that lets it use the key; assign {} at {}",
-                case.desired.role,
-                case.desired.grant_scope()
-            ),
-        ),
-        Grant::Unknown(verdict) => verdict,
-    }
-}
-
-fn settle(case: &Case<'_>, service: &Service, verdict: Verdict) -> Access {
-    let was_lost = case.memory.is_lost();
-    match verdict {
-        Verdict::No { reason, .. } => Access {
-            state: if reason == Reason::GrantPending {
-                KeyAccessState::Recovering
-            } else {
-                KeyAccessState::Lost
-            },
-            lost_since: Some(lost_since(case)),
-            verdict,
-        },
-        Verdict::Unknown { .. } => kept(case, verdict),
-        Verdict::Yes { message } => match (unwell(case), &service.provisioning) {
-            (Some(sick), _) if was_lost => Access {
-                verdict: sick,
-                state: KeyAccessState::Recovering,
-                lost_since: Some(lost_since(case)),
-            },
-            (Some(sick), _) => Access {
-                verdict: sick,
-                state: KeyAccessState::Unknown,
-                lost_since: None,
-            },
-            (None, Provisioning::Busy(_)) if was_lost => Access {
-                verdict: Verdict::unknown(
-                    Reason::ServiceBusy,
-                    "what was lost is back, and an operation on the service is under way",
+fn encrypted(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Access {
+    let Some(vault) = vault_of(url, case.desired, case.memory) else {
+        return kept(
+            case,
+            Verdict::unknown(
+                Reason::EncryptedWithAnotherKey,
+                format!(
+                    "the vault of {url} is not known to this object, so access to it is not watched"
                 ),
-                state: KeyAccessState::Recovering,
-                lost_since: Some(lost_since(case)),
-            },
-            (None, _) => Access {
-                verdict: Verdict::yes(format!("{message}{}", health_note(case))),
-                state: KeyAccessState::Accessible,
-                lost_since: None,
-            },
-        },
+            ),
+        );
+    };
+    let signals = Signals::read(case, service, (url, &vault));
+    let access = match signals.conclude(case.memory.is_lost()) {
+        Conclusion::Accessible(message) => accessible(case, (url, &vault), message),
+        Conclusion::Lost(verdict) => lost(case, url, &verdict),
+        Conclusion::Doubt(verdict) => kept(case, verdict),
+        Conclusion::Restored => recovery::judge(case, service, (url, &vault), &signals),
+    };
+    Access {
+        signals: signals.list(),
+        ..access
     }
 }
 
-/// Doubt keeps an alarm that was raised before it.
+/// The service is gone: then there is no key access to speak of, but what was lost stays known. If
+/// Azure shows no vault either, it may be an outage that answers 404 to everything.
+fn absent(case: &Case<'_>) -> Access {
+    let doubt = Verdict::unknown(Reason::ServiceNotFound, "the DICOM service does not exist");
+    let mut vaults = case.observed.vaults.values();
+    if vaults.any(|fact| fact.value(case.now).is_some()) {
+        Access {
+            loss: loss::remembered(case),
+            ..unknown(doubt)
+        }
+    } else {
+        kept(case, doubt)
+    }
+}
+
+/// Nothing to lose, or nothing known.
+fn unknown(verdict: Verdict) -> Access {
+    Access {
+        verdict,
+        state: KeyAccessState::Unknown,
+        loss: None,
+        risk: None,
+        next: Next::Nothing,
+        signals: Vec::new(),
+    }
+}
+
+/// Everything is good; something may threaten it.
+fn accessible(
+    case: &Case<'_>,
+    (url, vault): (&KeyUrl, &crate::azure::VaultId),
+    message: String,
+) -> Access {
+    let risk = risk::of(case, url, vault);
+    Access {
+        state: if risk.is_some() {
+            KeyAccessState::AtRisk
+        } else {
+            KeyAccessState::Accessible
+        },
+        risk,
+        ..unknown(Verdict::yes(message))
+    }
+}
+
+fn lost(case: &Case<'_>, url: &KeyUrl, verdict: &Verdict) -> Access {
+    let reason = verdict.reason();
+    let loss = loss::of(case, reason, url);
+    Access {
+        state: if reason == Reason::GrantPending {
+            KeyAccessState::Recovering
+        } else {
+            KeyAccessState::Lost
+        },
+        verdict: Verdict::no(
+            reason,
+            format!("{}; {}", verdict.message(), loss.deadline(case)),
+        ),
+        loss: Some(loss),
+        ..unknown(verdict.clone())
+    }
+}
+
+/// Doubt keeps an alarm that was raised before it, and keeps a recovery that has begun.
 fn kept(case: &Case<'_>, doubt: Verdict) -> Access {
+    let Some(loss) = loss::remembered(case) else {
+        return unknown(doubt);
+    };
     let last = case.memory.access.as_ref();
-    if !case.memory.is_lost() {
+    if last.is_some_and(|access| access.state == KeyAccessState::Recovering) {
         return Access {
-            verdict: doubt,
-            state: KeyAccessState::Unknown,
-            lost_since: None,
+            state: KeyAccessState::Recovering,
+            loss: Some(loss),
+            ..unknown(doubt)
         };
     }
     let reason = last
         .and_then(|access| access.reason)
         .unwrap_or_else(|| doubt.reason());
+    let message = format!(
+        "access was lost when it was last seen, and it is not known to be back: {}",
+        doubt.message()
+    );
     Access {
-        verdict: Verdict::no(
-            reason,
-            format!(
-                "access was lost when it was last seen, and it is not known to be back: {}",
-                doubt.message()
-            ),
-        ),
+        verdict: Verdict::no(reason, message),
         state: KeyAccessState::Lost,
-        lost_since: Some(lost_since(case)),
-    }
-}
-
-fn lost_since(case: &Case<'_>) -> Timestamp {
-    case.memory
-        .access
-        .as_ref()
-        .and_then(|access| access.lost_since)
-        .unwrap_or(case.now)
-}
-
-/// What Resource Health holds against the service. It cannot tell the key from the platform or a
-/// data lake, so it is doubt, not a loss.
-fn unwell(case: &Case<'_>) -> Option<Verdict> {
-    let Health {
-        state,
-        summary,
-        actions,
-        occurred: _,
-    } = case.observed.health.value(case.now)?;
-    let word = match state {
-        HealthState::Available | HealthState::Unknown => return None,
-        HealthState::Degraded => "degraded",
-        HealthState::Unavailable => "unavailable",
-    };
-    let advice = if actions.is_empty() {
-        String::new()
-    } else {
-        format!(" Azure recommends: {}", actions.join("; "))
-    };
-    Some(Verdict::unknown(
-        Reason::ServiceUnhealthy,
-        format!(
-            "vault, key, identity and grant are good, but Resource Health says that the service is {word}: {summary}{advice}"
-        ),
-    ))
-}
-
-fn health_note(case: &Case<'_>) -> &'static str {
-    match case.observed.health.known(case.now) {
-        Known::Present(Health {
-            state: HealthState::Available,
-            ..
-        }) => ", and Resource Health says that the service is available",
-        Known::Present(_) => "; Resource Health does not know how the service is",
-        Known::Absent => "; Resource Health has nothing on the service",
-        Known::Refused(_) => "; Resource Health may not be read",
-        Known::Unknown(_) => "; Resource Health could not be read",
+        loss: Some(loss),
+        ..unknown(doubt)
     }
 }

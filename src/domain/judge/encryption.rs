@@ -93,7 +93,7 @@ pub fn judge(
             true,
         ),
         Relation::Ours | Relation::Foreign | Relation::Stranger => {
-            if let Some(blocked) = current_unreachable(case, service, principal) {
+            if let Some(blocked) = current_unreachable(case, service) {
                 return Finding::plain(blocked);
             }
             (
@@ -142,7 +142,10 @@ fn relation(
                 Relation::Ours
             } else if applied.is_some_and(|applied| applied.url.is_same(target)) {
                 Relation::Foreign
-            } else if url.is_same_key(target) || case.memory.versions.contains(url) {
+            } else if url.is_same_key(target)
+                // recorded by a take-over that was called off, it is still a stranger's
+                || applied.is_some() && case.memory.versions.contains(url)
+            {
                 Relation::Ours
             } else {
                 Relation::Stranger
@@ -160,15 +163,11 @@ fn relation(
 
 /// Old data needs the key in use while it is written anew under another one, so a service that
 /// cannot reach it must not change. Doubt counts as unreachable here.
-fn current_unreachable(
-    case: &Case<'_>,
-    service: &Service,
-    principal: Option<Uuid>,
-) -> Option<Verdict> {
+fn current_unreachable(case: &Case<'_>, service: &Service) -> Option<Verdict> {
     let chain = service
         .encryption
         .url()
-        .and_then(|url| access::chain(case, service, url, principal));
+        .and_then(|url| access::chain(case, service, url));
     let why = match chain {
         Some(verdict) if verdict.is_yes() => return None,
         Some(verdict) => verdict.message().to_owned(),

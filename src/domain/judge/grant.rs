@@ -86,6 +86,7 @@ fn choose<'facts>(
         // The age is by Azure's clock when it was read; from then on our own clock counts.
         let age = assignment.age.unwrap_or(SignedDuration::ZERO);
         let left = case
+            .settings
             .propagation_wait
             .saturating_sub(age)
             .saturating_sub(case.now.duration_since(read_at));
@@ -114,11 +115,19 @@ fn choose<'facts>(
 /// Whether the identity may use the key asked for.
 pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
     let key = &case.desired.key;
+    if let Some(denied) = denied(case, principal, &key.vault) {
+        return Finding::plain(denied);
+    }
     match find(case, principal, &key.vault, &key.name) {
         Grant::InForce(assignment) => Finding::good(Verdict::yes(described(assignment))),
         Grant::Pending(assignment, until) => Finding {
             verdict: Verdict::unknown(Reason::GrantPending, pending(case, assignment)),
-            next: Next::Wait { until: Some(until) },
+            // one whose age is never told would be waited for in vain
+            next: if assignment.age.is_some() {
+                Next::Wait { until: Some(until) }
+            } else {
+                Next::Person
+            },
         },
         Grant::Conditional(assignment) if is_same_triple(case, assignment, principal) => {
             Finding::plain(Verdict::no(
@@ -131,12 +140,38 @@ pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
     }
 }
 
+/// A deny assignment that takes the use of keys in a vault from a principal, if one is known.
+pub fn denied(case: &Case<'_>, principal: Uuid, vault: &VaultId) -> Option<Verdict> {
+    let denials = case.observed.denials.get(vault)?.value(case.now)?;
+    let denial = denials.iter().find(|denial| denial.stops(principal))?;
+    Some(Verdict::no(
+        Reason::DenyAssignment,
+        format!(
+            "the deny assignment {} at {} takes the use of keys from the principal {principal}, whatever its roles; have its owner spare the principal: {}",
+            denial.name, denial.scope, denial.id
+        ),
+    ))
+}
+
+/// Why a grant is missing that was there before: deleting a vault destroys its role assignments.
+pub fn missing_reason(case: &Case<'_>) -> Reason {
+    let last = case.memory.access.as_ref().and_then(|access| access.reason);
+    match last {
+        Some(Reason::VaultDeleted | Reason::VaultRecoveredWithoutGrants)
+            if case.memory.is_lost() =>
+        {
+            Reason::VaultRecoveredWithoutGrants
+        }
+        _ => Reason::GrantMissing,
+    }
+}
+
 /// Says that a grant may not be in force yet, in Azure's own time: by ours, the moment would be
 /// another one after each read.
 pub fn pending(case: &Case<'_>, assignment: &Assignment) -> String {
     let until = assignment
         .created
-        .and_then(|created| created.checked_add(case.propagation_wait).ok());
+        .and_then(|created| created.checked_add(case.settings.propagation_wait).ok());
     match until {
         Some(until) => {
             format!(
@@ -169,7 +204,7 @@ fn missing(case: &Case<'_>, principal: Uuid) -> Finding {
         AccessManagement::Manage => Finding {
             verdict: Verdict::no(
                 if drift {
-                    Reason::GrantMissing
+                    missing_reason(case)
                 } else {
                     Reason::CreatingGrant
                 },

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::azure::IdentityId;
+use crate::azure::{IdentityId, KeyUrl};
 use crate::crd::Reason;
 
 use super::{Case, Finding, Next};
@@ -56,7 +56,7 @@ fn user(case: &Case<'_>, service: &Service, wanted: &IdentityId) -> Finding {
         .as_ref()
         .map(|fact| fact.known(case.now));
     if matches!(known, Some(Known::Absent)) {
-        return absent(case, name);
+        return absent(case, service, wanted);
     }
     match &service.identity {
         Attached::User(attached) => match attached.as_slice() {
@@ -87,12 +87,67 @@ fn unread(known: Option<Known<'_, UserIdentity>>, name: &str) -> Finding {
     })
 }
 
-fn absent(case: &Case<'_>, name: &str) -> Finding {
-    Finding::plain(if case.memory.applied.is_some() {
+/// Whether the one identity with which the service reads its key is there, and the one for which
+/// the key was set.
+pub fn reads(case: &Case<'_>, service: &Service, url: &KeyUrl, principal: Option<Uuid>) -> Verdict {
+    if matches!(service.identity, Attached::None) {
+        return Verdict::no(
+            Reason::IdentityDisabled,
+            "the service has no identity any more, so it cannot read its key",
+        );
+    }
+    if is_reader_deleted(case, service) {
+        return Verdict::no(
+            Reason::IdentityDeleted,
+            "the user-assigned identity with which the service reads its key was deleted",
+        );
+    }
+    let Some(principal) = principal else {
+        return Verdict::unknown(
+            Reason::NotRead,
+            "the principal of the service's identity is not known",
+        );
+    };
+    match case.memory.applied_principal(url) {
+        Some(then) if then != principal => Verdict::no(
+            Reason::PrincipalChanged,
+            format!(
+                "the key was set for the principal {then}, and the service now has {principal}; it reads its key again only after the key url has been set again"
+            ),
+        ),
+        _ => Verdict::yes(format!("the principal {principal} reads the key")),
+    }
+}
+
+/// Whether the one identity that is attached is the one asked for, and is gone.
+fn is_reader_deleted(case: &Case<'_>, service: &Service) -> bool {
+    let Attached::User(attached) = &service.identity else {
+        return false;
+    };
+    let is_absent = case
+        .observed
+        .identity
+        .as_ref()
+        .is_some_and(|fact| fact.known(case.now) == Known::Absent);
+    let [only] = attached.as_slice() else {
+        return false;
+    };
+    is_absent && case.desired.identity.as_ref() == Some(&only.id)
+}
+
+fn absent(case: &Case<'_>, service: &Service, wanted: &IdentityId) -> Finding {
+    let name = wanted.id().name();
+    let was_used = case.memory.applied.is_some()
+        && match &service.identity {
+            Attached::User(attached) => attached.iter().any(|one| one.id == *wanted),
+            Attached::None => true,
+            Attached::System { .. } | Attached::Both => false,
+        };
+    Finding::plain(if was_used {
         Verdict::no(
             Reason::IdentityDeleted,
             format!(
-                "the identity {name}, with which the service reads its key, was deleted; create an identity, give it access to the key and name it in identity.userAssignedIdentityId"
+                "the identity {name}, with which the service reads its key, was deleted; create another one, attach it to the service in place of the deleted one, and then name it in identity.userAssignedIdentityId: the operator gives it access to the key and sets the key again"
             ),
         )
     } else {

@@ -1,15 +1,16 @@
 //! The key version can be used.
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use crate::azure::KeyUrl;
+use crate::azure::{KeyName, KeyUrl, VaultId};
 use crate::crd::{KeyVersionState, Reason};
 
 use super::{Case, Finding};
 use crate::domain::fact::{Doubt, Known};
-use crate::domain::observed::{KeyVersionFacts, Service};
+use crate::domain::observed::{DeletedKey, KeyAttributes, KeySource, KeyVersionFacts, Service};
 use crate::domain::target::newest_usable;
 use crate::domain::verdict::Verdict;
+use crate::domain::wants::vault_of;
 
 /// A version that the service does not use yet must be good for at least this long.
 pub const MINIMUM_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -19,15 +20,17 @@ const NEEDED_OPERATIONS: [&str; 2] = ["wrapKey", "unwrapKey"];
 
 /// Whether the version chosen can be used by the service.
 pub fn judge(case: &Case<'_>, service: Option<&Service>, url: &KeyUrl) -> Finding {
+    // while the service cannot be read, what it was last seen to use counts
+    let applied = case.memory.applied.as_ref().map(|applied| &applied.url);
     let is_in_use = service
-        .and_then(|service| service.encryption.url())
+        .map_or(applied, |service| service.encryption.url())
         .is_some_and(|in_use| in_use.is_same(url));
     Finding::plain(match known(case, url) {
         Known::Present(version) => suitable(url, version)
             .or_else(|| usable(case, url, version))
             .or_else(|| lasting(case, url, version, is_in_use))
             .unwrap_or_else(|| Verdict::yes(good(case, url, version))),
-        Known::Absent => absent(url),
+        Known::Absent => absent(case, url),
         Known::Refused(denial) => Verdict::refused(&format!("the key {url}"), denial),
         Known::Unknown(doubt) => Verdict::doubt(&format!("the key {url}"), &doubt),
     })
@@ -38,7 +41,7 @@ pub fn works(case: &Case<'_>, url: &KeyUrl) -> Verdict {
     match known(case, url) {
         Known::Present(version) => usable(case, url, version)
             .unwrap_or_else(|| Verdict::yes(format!("the key {url} is enabled"))),
-        Known::Absent => absent(url),
+        Known::Absent => absent(case, url),
         Known::Refused(denial) => Verdict::refused(&format!("the key {url}"), denial),
         Known::Unknown(doubt) => Verdict::doubt(&format!("the key {url}"), &doubt),
     }
@@ -47,16 +50,69 @@ pub fn works(case: &Case<'_>, url: &KeyUrl) -> Verdict {
 /// The state of a version, for the list in the status.
 pub fn state(case: &Case<'_>, url: &KeyUrl) -> KeyVersionState {
     match known(case, url) {
-        Known::Present(version) => match usable(case, url, version).map(|verdict| verdict.reason())
-        {
-            Some(Reason::KeyDisabled) => KeyVersionState::Disabled,
-            Some(Reason::KeyExpired) => KeyVersionState::Expired,
-            Some(Reason::KeyNotYetValid) => KeyVersionState::NotYetValid,
-            _ => KeyVersionState::Enabled,
-        },
+        Known::Present(version) => listed_state(&version.attributes, case.now),
+        Known::Absent if deleted(case, url).is_some() => KeyVersionState::Deleted,
         Known::Absent => KeyVersionState::NotFound,
         Known::Refused(_) | Known::Unknown(_) => KeyVersionState::Unknown,
     }
+}
+
+/// The state that the attributes of a version tell.
+pub fn listed_state(attributes: &KeyAttributes, now: Timestamp) -> KeyVersionState {
+    if !attributes.enabled {
+        KeyVersionState::Disabled
+    } else if attributes.expires.is_some_and(|expires| expires <= now) {
+        KeyVersionState::Expired
+    } else if attributes.not_before.is_some_and(|from| from > now) {
+        KeyVersionState::NotYetValid
+    } else {
+        KeyVersionState::Enabled
+    }
+}
+
+/// When a version expires, as it was last seen.
+pub fn expires(case: &Case<'_>, url: &KeyUrl) -> Option<Timestamp> {
+    let fact = case.observed.versions.get(url)?;
+    fact.last_value()?.attributes.expires
+}
+
+/// When Azure purges a deleted key.
+pub fn purge_date(case: &Case<'_>, url: &KeyUrl) -> Option<Timestamp> {
+    deleted(case, url)?.purge_at
+}
+
+/// What makes a version usable again.
+pub fn remedy(url: &KeyUrl, state: KeyVersionState) -> String {
+    let (vault, name) = (url.vault_name(), url.name());
+    let which = url
+        .version()
+        .map_or_else(String::new, |which| format!(" --version {which}"));
+    let set = format!("az keyvault key set-attributes --vault-name {vault} --name {name}{which}");
+    match state {
+        KeyVersionState::Disabled => format!("{set} --enabled true"),
+        KeyVersionState::Expired => format!("{set} --expires <date>"),
+        KeyVersionState::NotYetValid => format!("{set} --not-before <date>"),
+        KeyVersionState::Deleted => {
+            format!("az keyvault key recover --vault-name {vault} --name {name}")
+        }
+        KeyVersionState::NotFound => {
+            format!("az keyvault key restore --vault-name {vault} --file <backup>")
+        }
+        KeyVersionState::Enabled | KeyVersionState::Unknown => "nothing to do".to_owned(),
+    }
+}
+
+/// What is left of the key, if it is known to be deleted.
+fn deleted<'facts>(case: &Case<'facts>, url: &KeyUrl) -> Option<&'facts DeletedKey> {
+    case.observed
+        .deleted_keys
+        .get(&key_id(case, url)?)?
+        .value(case.now)
+}
+
+fn key_id(case: &Case<'_>, url: &KeyUrl) -> Option<(VaultId, KeyName)> {
+    let vault = vault_of(url, case.desired, case.memory)?;
+    Some((vault, url.name().clone()))
 }
 
 fn known<'facts>(case: &Case<'facts>, url: &KeyUrl) -> Known<'facts, KeyVersionFacts> {
@@ -186,14 +242,68 @@ fn good(case: &Case<'_>, url: &KeyUrl, version: &KeyVersionFacts) -> String {
         .map_or_else(String::new, |newer| {
             format!("; the newer version {newer} is not used until key.version names it")
         });
+    let source = match case.observed.key_sources.get(&key.vault) {
+        Some(KeySource::ControlPlane { why }) => {
+            format!("; its state is read from Azure Resource Manager, which takes longer: {why}")
+        }
+        Some(KeySource::VaultDataPlane) | None => String::new(),
+    };
     format!(
-        "{} with {size} bits, enabled{expiry}{newer}",
+        "{} with {size} bits, enabled{expiry}{newer}{source}",
         version.key_type
     )
 }
 
-fn absent(url: &KeyUrl) -> Verdict {
+/// A version that is not there: the deleted keys of the vault and the list of the key's versions
+/// tell why, where they may be read.
+fn absent(case: &Case<'_>, url: &KeyUrl) -> Verdict {
     let (vault, name) = (url.vault_name(), url.name());
+    if let Some(DeletedKey {
+        deleted_at,
+        purge_at,
+    }) = deleted(case, url)
+    {
+        let told = |what: &str, at: &Option<Timestamp>| {
+            at.map_or_else(String::new, |at| format!(" {what} {at:.0}"))
+        };
+        return Verdict::no(
+            Reason::KeyDeleted,
+            format!(
+                "the key {url} was deleted{}, and Azure purges it{}; recover it at once: {}",
+                told("at", deleted_at),
+                told("at", purge_at),
+                remedy(url, KeyVersionState::Deleted)
+            ),
+        );
+    }
+    let key = key_id(case, url);
+    let listing = key.as_ref().and_then(|key| case.observed.listings.get(key));
+    match listing.map(|fact| fact.known(case.now)) {
+        Some(Known::Present(versions)) if !versions.is_empty() => {
+            return Verdict::no(
+                Reason::KeyVersionMissing,
+                format!(
+                    "the key {name} is in the vault {vault}, but not its version {}; restore a backup of the key that has it ({}), or correct key.version",
+                    url.version().map(ToString::to_string).unwrap_or_default(),
+                    remedy(url, KeyVersionState::NotFound)
+                ),
+            );
+        }
+        _ => {}
+    }
+    let trash = key
+        .as_ref()
+        .and_then(|key| case.observed.deleted_keys.get(key));
+    let is_gone = trash.is_some_and(|fact| fact.known(case.now) == Known::Absent);
+    if is_gone && case.memory.versions.contains(url) {
+        return Verdict::no(
+            Reason::KeyPurged,
+            format!(
+                "the key {url} is gone for good: it is not among the deleted keys of the vault either; only a backup of the key, which keeps its versions, can help: {}",
+                remedy(url, KeyVersionState::NotFound)
+            ),
+        );
+    }
     Verdict::no(
         Reason::KeyNotFound,
         format!(

@@ -23,7 +23,9 @@ pub fn judge(case: &Case<'_>) -> Finding {
 /// do not matter to that.
 pub fn reachable(case: &Case<'_>, id: &VaultId) -> Verdict {
     match known(case, id) {
-        Known::Present(vault) => network(id, vault).unwrap_or_else(|| {
+        Known::Present(vault) => unresolvable(id, vault)
+            .or_else(|| network(id, vault))
+            .unwrap_or_else(|| {
             if vault.rbac {
                 Verdict::yes(format!("the vault {} can be reached", id.name()))
             } else {
@@ -102,10 +104,23 @@ fn protected(case: &Case<'_>, id: &VaultId, vault: &Vault) -> Verdict {
             ),
         );
     }
-    network(id, vault).unwrap_or_else(|| {
+    unresolvable(id, vault).or_else(|| network(id, vault)).unwrap_or_else(|| {
         Verdict::yes(format!(
             "the vault {name} has soft delete and purge protection, and the service can get through"
         ))
+    })
+}
+
+/// A vault whose host name nobody can look up yet.
+fn unresolvable(id: &VaultId, vault: &Vault) -> Option<Verdict> {
+    (!vault.resolvable).then(|| {
+        Verdict::no(
+            Reason::VaultNotReachable,
+            format!(
+                "Azure is still registering the host name of the vault {}, so nobody can reach it; this takes minutes after a vault was made or recovered: wait, and open a case with Microsoft if it lasts",
+                id.name()
+            ),
+        )
     })
 }
 

@@ -202,6 +202,7 @@ impl Rig {
             settings: controller::Settings {
                 plan: plan::Settings {
                     propagation_wait: self.settings.propagation_wait,
+                    ..plan::Settings::default()
                 },
                 vault_suffix: cloud.vault_suffix,
                 recheck: intervals.health,

@@ -104,6 +104,7 @@ fn a_second_edit_before_the_first_took_effect_is_no_stranger() {
             vault: other_vault_id(),
             at: None,
             principal: Some(SYSTEM),
+            origin: None,
         });
         facts.memory.versions.insert(url(NEW));
         facts.desired.key.version = Some(NEW.parse().unwrap());

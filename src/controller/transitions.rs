@@ -1,0 +1,197 @@
+//! What changed between two statuses that is worth an event. A new message alone is not.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::crd::{
+    ConditionType, DicomEncryptionStatus, KeyAccessState, KeyAccessStatus, KeyVersionStatus,
+    RevalidationOutcome,
+};
+
+/// Something that an event tells of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Transition {
+    /// Whether a person should look.
+    pub(super) warning: bool,
+    /// For programs.
+    pub(super) reason: String,
+    /// What the operator was doing.
+    pub(super) action: &'static str,
+    /// For people.
+    pub(super) note: String,
+}
+
+/// All that changed, in the order in which it is told.
+pub(super) fn transitions(
+    old: Option<&DicomEncryptionStatus>,
+    new: &DicomEncryptionStatus,
+    now: Timestamp,
+) -> Vec<Transition> {
+    let mut told = Vec::new();
+    told.extend(access(old, new, now));
+    told.extend(reminder(old, new));
+    told.extend(revalidation(old, new));
+    told.extend(expiries(old, new));
+    told.extend(ready(old, new));
+    told
+}
+
+/// A condition of a status.
+pub(super) fn find(status: &DicomEncryptionStatus, kind: ConditionType) -> Option<&Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
+}
+
+fn access(
+    old: Option<&DicomEncryptionStatus>,
+    new: &DicomEncryptionStatus,
+    now: Timestamp,
+) -> Option<Transition> {
+    let before = old.and_then(|status| status.key_access.as_ref());
+    let after = new.key_access.as_ref()?;
+    let same_risk = before.map(|before| &before.reason) == Some(&after.reason);
+    if before.map(|before| before.state) == Some(after.state)
+        && (after.state != KeyAccessState::AtRisk || same_risk)
+    {
+        return None;
+    }
+    let note = message(new, ConditionType::KeyAccessible);
+    let (warning, reason, note) = match after.state {
+        KeyAccessState::Lost => (true, "KeyAccessLost", note),
+        KeyAccessState::AtRisk => (true, "KeyAccessAtRisk", note),
+        KeyAccessState::Accessible => (
+            false,
+            "KeyAccessible",
+            before
+                .and_then(|before| outage(before, now))
+                .unwrap_or(note),
+        ),
+        KeyAccessState::Recovering | KeyAccessState::Unknown => return None,
+    };
+    // a risk that goes with the end of a loss is still the end of the loss
+    Some(watched(warning, reason, note))
+}
+
+/// How long access was away, when it was.
+fn outage(before: &KeyAccessStatus, now: Timestamp) -> Option<String> {
+    let since = before.lost_since.as_ref()?.0;
+    let restored = before.restored_at.as_ref().map_or(now, |at| at.0);
+    let minutes = |from: Timestamp, to: Timestamp| {
+        let seconds = to.duration_since(from).as_secs();
+        format!("{} min {} s", seconds / 60, seconds % 60)
+    };
+    Some(format!(
+        "the service can reach its key again: it was lost since {since:.0}, what was lost was back after {}, and all is well after {}",
+        minutes(since, restored),
+        minutes(since, now)
+    ))
+}
+
+fn reminder(
+    old: Option<&DicomEncryptionStatus>,
+    new: &DicomEncryptionStatus,
+) -> Option<Transition> {
+    let before = old.and_then(|status| status.key_access.as_ref())?;
+    let after = new.key_access.as_ref()?;
+    let same_loss = before.lost_since == after.lost_since;
+    if !same_loss || after.reminders <= before.reminders || after.reminders.is_none() {
+        return None;
+    }
+    let reason = if after.reminders >= Some(LAST_REMINDER) {
+        "SelfRecoveryOver"
+    } else {
+        "KeyAccessStillLost"
+    };
+    let note = message(new, ConditionType::KeyAccessible);
+    Some(watched(true, reason, note))
+}
+
+fn revalidation(
+    old: Option<&DicomEncryptionStatus>,
+    new: &DicomEncryptionStatus,
+) -> Option<Transition> {
+    let last = |status: &DicomEncryptionStatus| status.key_access.as_ref()?.revalidation.clone();
+    let (before, after) = (old.and_then(last), last(new)?);
+    if before.as_ref() == Some(&after) {
+        return None;
+    }
+    let details = after.details.unwrap_or_default();
+    let (warning, reason, note) = match after.outcome {
+        RevalidationOutcome::Begun => return None,
+        RevalidationOutcome::Accepted => (
+            false,
+            "Revalidating",
+            format!("Azure accepted the PUT that is to bring the service back ({details})"),
+        ),
+        RevalidationOutcome::Failed => (
+            true,
+            "RevalidationFailed",
+            format!("the PUT that was to bring the service back failed: {details}"),
+        ),
+    };
+    Some(watched(warning, reason, note))
+}
+
+fn expiries<'status>(
+    old: Option<&'status DicomEncryptionStatus>,
+    new: &'status DicomEncryptionStatus,
+) -> impl Iterator<Item = Transition> + 'status {
+    let before = move |version: &KeyVersionStatus| {
+        let known = old?
+            .key_versions
+            .iter()
+            .find(|known| known.url == version.url)?;
+        known.expiry_notice_days
+    };
+    new.key_versions.iter().filter_map(move |version| {
+        let (days, at) = (version.expiry_notice_days?, version.expires_on.as_ref()?);
+        let is_new = before(version).is_none_or(|told| days < told);
+        is_new.then(|| {
+            let Time(at) = at;
+            let note = format!(
+                "the key version {} expires at {at:.0}, in less than {days} days: move its expiry, or take a new version into use and keep this one",
+                version.url
+            );
+            watched(true, "KeyExpiring", note)
+        })
+    })
+}
+
+fn ready(old: Option<&DicomEncryptionStatus>, new: &DicomEncryptionStatus) -> Option<Transition> {
+    let ready = |status: &DicomEncryptionStatus| {
+        find(status, ConditionType::Ready)
+            .map(|condition| (condition.status.clone(), condition.reason.clone()))
+    };
+    let (status, reason) = ready(new)?;
+    if old.and_then(ready).as_ref() == Some(&(status.clone(), reason.clone())) {
+        return None;
+    }
+    Some(Transition {
+        warning: find(new, ConditionType::Stalled).is_some(),
+        reason,
+        action: "Reconcile",
+        note: if status == "True" {
+            "the service is encrypted as asked and can reach its key".to_owned()
+        } else {
+            message(new, ConditionType::Ready)
+        },
+    })
+}
+
+fn message(status: &DicomEncryptionStatus, kind: ConditionType) -> String {
+    find(status, kind).map_or_else(String::new, |condition| condition.message.clone())
+}
+
+fn watched(warning: bool, reason: &str, note: String) -> Transition {
+    Transition {
+        warning,
+        reason: reason.to_owned(),
+        action: "Watch",
+        note,
+    }
+}
+
+/// The reminder at the end of the window.
+const LAST_REMINDER: i32 = 4;

@@ -1,0 +1,364 @@
+//! What each source of knowledge says of key access by itself, and what follows from all of them.
+
+use k8s_openapi::jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::azure::{KeyUrl, VaultId};
+use crate::crd::{Reason, SignalName, SignalWord};
+
+use crate::domain::fact::{Known, Seen};
+use crate::domain::judge::{Case, grant, identity, key, vault};
+use crate::domain::observed::{Canary, Health, HealthState, Provisioning, Service};
+use crate::domain::verdict::Verdict;
+use crate::domain::wants::vault_of;
+
+/// One source of knowledge, for the status.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Signal {
+    /// Which one.
+    pub name: SignalName,
+    /// What it says.
+    pub says: SignalWord,
+    /// Why, when it is not good.
+    pub message: Option<String>,
+}
+
+/// What a source says that knows how the service is, and not why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Voice {
+    /// It is well.
+    Well {
+        /// Since when it says so.
+        since: Option<Timestamp>,
+        /// What it says.
+        message: &'static str,
+    },
+    /// It is not.
+    Ill(String),
+    /// It says nothing that could be used, and why not.
+    Silent(String),
+}
+
+/// What all of them say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Signals {
+    links: [(SignalName, Verdict); 4],
+    health: Voice,
+    canary: Option<Voice>,
+    failed: Option<String>,
+}
+
+/// What follows from all signals together.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Conclusion {
+    /// The service can reach its key.
+    Accessible(String),
+    /// There is positive evidence that it cannot.
+    Lost(Verdict),
+    /// It is not known.
+    Doubt(Verdict),
+    /// It could not, and nothing stands in the way any more.
+    Restored,
+}
+
+/// What the voices say of the time after a loss.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Word {
+    /// The service is back.
+    Back,
+    /// It is not.
+    Ill(String),
+    /// It was well all the time, says a voice that may not have noticed.
+    Unmoved,
+    /// Nothing.
+    Silent,
+}
+
+impl Signals {
+    /// All signals on a service and the key that it uses.
+    pub(super) fn read(
+        case: &Case<'_>,
+        service: &Service,
+        (url, vault): (&KeyUrl, &VaultId),
+    ) -> Self {
+        Self {
+            links: links(case, service, (url, vault)),
+            health: health(case),
+            canary: canary(case),
+            failed: match &service.provisioning {
+                Provisioning::Failed(word) => Some(word.clone()),
+                Provisioning::Succeeded | Provisioning::Busy(_) => None,
+            },
+        }
+    }
+
+    /// The table of all signals: one piece of evidence about a link is enough for a loss; voices
+    /// alone are doubt; silence is neither.
+    pub(super) fn conclude(&self, was_lost: bool) -> Conclusion {
+        let merged = merged(&self.links);
+        match (&merged, self.ill(), was_lost) {
+            (Verdict::No { .. }, _, _) => Conclusion::Lost(merged),
+            (Verdict::Unknown { reason, message }, Some(ill), false) => {
+                Conclusion::Doubt(Verdict::unknown(*reason, format!("{message}; and {ill}")))
+            }
+            (Verdict::Unknown { .. }, _, _) => Conclusion::Doubt(merged),
+            (Verdict::Yes { .. }, _, true) => Conclusion::Restored,
+            (Verdict::Yes { .. }, Some(ill), false) => Conclusion::Doubt(Verdict::unknown(
+                Reason::ServiceUnhealthy,
+                format!("vault, key, identity and grant are good, but {ill}"),
+            )),
+            (Verdict::Yes { message }, None, false) => match &self.failed {
+                Some(word) if !self.is_well() => Conclusion::Doubt(Verdict::unknown(
+                    Reason::ServiceFailed,
+                    format!(
+                        "vault, key, identity and grant are good, but the last operation on the service ended {word}, and nothing tells how the service is; look at its activity log"
+                    ),
+                )),
+                Some(_) | None => Conclusion::Accessible(format!("{message}{}", self.note())),
+            },
+        }
+    }
+
+    /// What the voices say of the time after access was restored: only a change since then, or an
+    /// answer with data, shows that the service has noticed.
+    pub(super) fn since(&self, lost: Timestamp, restored: Timestamp) -> Word {
+        if let Some(Voice::Well { since, .. }) = &self.canary
+            && since.is_some_and(|since| since >= restored)
+        {
+            return Word::Back;
+        }
+        if let Some(ill) = self.ill() {
+            return Word::Ill(ill);
+        }
+        match &self.health {
+            Voice::Well {
+                since: Some(since), ..
+            } if *since > lost && *since >= restored - CLOCKS_APART => Word::Back,
+            Voice::Well { .. } => Word::Unmoved,
+            Voice::Ill(_) | Voice::Silent(_) => Word::Silent,
+        }
+    }
+
+    /// What all of them say, for the status.
+    pub(super) fn list(&self) -> Vec<Signal> {
+        let links = self.links.iter().map(|(name, verdict)| Signal {
+            name: *name,
+            says: match verdict {
+                Verdict::Yes { .. } => SignalWord::Good,
+                Verdict::No { .. } => SignalWord::Bad,
+                Verdict::Unknown { .. } => SignalWord::Unknown,
+            },
+            message: (!verdict.is_yes()).then(|| verdict.message().to_owned()),
+        });
+        let voices = [
+            (SignalName::ResourceHealth, Some(&self.health)),
+            (SignalName::Canary, self.canary.as_ref()),
+        ];
+        let voices = voices.into_iter().filter_map(|(name, voice)| {
+            let (says, message) = match voice? {
+                Voice::Well { .. } => (SignalWord::Good, None),
+                Voice::Ill(message) => (SignalWord::Bad, Some(message.clone())),
+                Voice::Silent(message) => (SignalWord::Unknown, Some(message.clone())),
+            };
+            Some(Signal {
+                name,
+                says,
+                message,
+            })
+        });
+        links.chain(voices).collect()
+    }
+
+    fn ill(&self) -> Option<String> {
+        let voices = self.canary.iter().chain([&self.health]);
+        let ill: Vec<&str> = voices
+            .filter_map(|voice| match voice {
+                Voice::Ill(message) => Some(message.as_str()),
+                Voice::Well { .. } | Voice::Silent(_) => None,
+            })
+            .collect();
+        (!ill.is_empty()).then(|| ill.join("; and "))
+    }
+
+    fn is_well(&self) -> bool {
+        let mut voices = self.canary.iter().chain([&self.health]);
+        voices.any(|voice| matches!(voice, Voice::Well { .. }))
+    }
+
+    fn note(&self) -> String {
+        let words = self.canary.iter().chain([&self.health]);
+        words
+            .map(|voice| match voice {
+                Voice::Well { message, .. } => format!(", and {message}"),
+                Voice::Ill(message) | Voice::Silent(message) => format!("; {message}"),
+            })
+            .collect()
+    }
+}
+
+/// What the links between the service and a key say together: the first bad one, else the first
+/// doubtful one, else yes. `None` if the key's vault is not known.
+pub fn chain(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Option<Verdict> {
+    let vault = vault_of(url, case.desired, case.memory)?;
+    Some(merged(&links(case, service, (url, &vault))))
+}
+
+fn links(
+    case: &Case<'_>,
+    service: &Service,
+    (url, vault): (&KeyUrl, &VaultId),
+) -> [(SignalName, Verdict); 4] {
+    let principal = identity::principal(case, service);
+    let grant = principal.map_or_else(
+        || {
+            Verdict::unknown(
+                Reason::NotApplicable,
+                "without an identity there is no grant",
+            )
+        },
+        |principal| granted(case, principal, (url, vault)),
+    );
+    [
+        (SignalName::Vault, vault::reachable(case, vault)),
+        (SignalName::Key, key::works(case, url)),
+        (
+            SignalName::Identity,
+            identity::reads(case, service, url, principal),
+        ),
+        (SignalName::Grant, grant),
+    ]
+}
+
+fn merged(links: &[(SignalName, Verdict)]) -> Verdict {
+    let first = |wanted: fn(&Verdict) -> bool| {
+        let mut verdicts = links.iter().map(|(_, verdict)| verdict);
+        verdicts.find(|verdict| wanted(verdict)).cloned()
+    };
+    first(Verdict::is_no)
+        .or_else(|| first(|verdict| !verdict.is_yes()))
+        .unwrap_or_else(|| Verdict::yes("vault, key, identity and grant are good"))
+}
+
+fn granted(case: &Case<'_>, principal: Uuid, (url, vault): (&KeyUrl, &VaultId)) -> Verdict {
+    if let Some(denied) = grant::denied(case, principal, vault) {
+        return denied;
+    }
+    match grant::find(case, principal, vault, url.name()) {
+        grant::Grant::InForce(assignment) => {
+            Verdict::yes(format!("granted at {}", assignment.scope))
+        }
+        grant::Grant::Pending(assignment, _) if case.memory.is_lost() => {
+            Verdict::no(Reason::GrantPending, grant::pending(case, assignment))
+        }
+        grant::Grant::Pending(assignment, _) => {
+            Verdict::unknown(Reason::GrantPending, grant::pending(case, assignment))
+        }
+        // its effect cannot be told: no evidence of a loss
+        grant::Grant::Conditional(assignment) => {
+            Verdict::unknown(Reason::GrantConditional, grant::conditional(assignment))
+        }
+        grant::Grant::Missing if has_lost_it(case) => {
+            let reason = grant::missing_reason(case);
+            let role = case.desired.role;
+            let scope = case.desired.grant_scope();
+            let cause = if reason == Reason::VaultRecoveredWithoutGrants {
+                "the vault was deleted and recovered, and its role assignments did not come back: "
+            } else {
+                ""
+            };
+            Verdict::no(
+                reason,
+                format!(
+                    "{cause}the principal {principal} has no role that lets it use the key; assign {role} at {scope}"
+                ),
+            )
+        }
+        // it may have access in a way that is not counted, through a group, say
+        grant::Grant::Missing => Verdict::unknown(
+            Reason::GrantMissing,
+            format!(
+                "the principal {principal} has no role of its own that lets it use the key, and was never seen with one; if it has access through a group, that is not counted: assign {} at {}",
+                case.desired.role,
+                case.desired.grant_scope()
+            ),
+        ),
+        grant::Grant::Unknown(verdict) => verdict,
+    }
+}
+
+/// A missing grant is a loss if there was one before, or if the service suffers.
+fn has_lost_it(case: &Case<'_>) -> bool {
+    let verified = case
+        .memory
+        .access
+        .as_ref()
+        .and_then(|access| access.verified_at);
+    verified.is_some()
+        || case.memory.is_lost()
+        || matches!(health(case), Voice::Ill(_))
+        || matches!(canary(case), Some(Voice::Ill(_)))
+}
+
+/// Resource Health cannot tell the key from the platform or a data lake.
+fn health(case: &Case<'_>) -> Voice {
+    let Health {
+        state,
+        summary,
+        actions,
+        occurred,
+    } = match case.observed.health.known(case.now) {
+        Known::Present(health) => health,
+        Known::Absent => {
+            return Voice::Silent("Resource Health has nothing on the service".to_owned());
+        }
+        Known::Refused(_) => return Voice::Silent("Resource Health may not be read".to_owned()),
+        Known::Unknown(_) => return Voice::Silent("Resource Health could not be read".to_owned()),
+    };
+    let word = match state {
+        HealthState::Available => {
+            return Voice::Well {
+                since: *occurred,
+                message: "Resource Health says that the service is available",
+            };
+        }
+        HealthState::Unknown => {
+            return Voice::Silent("Resource Health does not know how the service is".to_owned());
+        }
+        HealthState::Degraded => "degraded",
+        HealthState::Unavailable => "unavailable",
+    };
+    let advice = if actions.is_empty() {
+        String::new()
+    } else {
+        format!(" Azure recommends: {}", actions.join("; "))
+    };
+    Voice::Ill(format!(
+        "Resource Health says that the service is {word}: {summary}{advice}"
+    ))
+}
+
+fn canary(case: &Case<'_>) -> Option<Voice> {
+    let fact = case.observed.canary.as_ref()?;
+    Some(match fact.known(case.now) {
+        Known::Present(Canary::Serving) => Voice::Well {
+            since: match fact.seen {
+                Seen::Present { at, .. } => Some(at),
+                Seen::Absent { .. } | Seen::Refused { .. } | Seen::Unread => None,
+            },
+            message: "the service answers with data",
+        },
+        Known::Present(Canary::Failing { status }) => Voice::Ill(format!(
+            "the service answers a request for data with {status}"
+        )),
+        Known::Absent => Voice::Silent("the service's own host does not answer for it".to_owned()),
+        Known::Refused(denial) => Voice::Silent(format!(
+            "the service may not be asked for data: {}",
+            denial.message
+        )),
+        Known::Unknown(_) => Voice::Silent("the service could not be asked for data".to_owned()),
+    })
+}
+
+/// Azure's clock and ours, and the time between a return and our first sight of it.
+const CLOCKS_APART: k8s_openapi::jiff::SignedDuration =
+    k8s_openapi::jiff::SignedDuration::from_mins(5);
