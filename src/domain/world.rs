@@ -8,6 +8,7 @@
 
 mod doubts;
 mod laws;
+mod recovery;
 mod walks;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use super::judge::Case;
 use super::observed::{
-    Assignment, Attached, Encryption, Health, HealthState, KeyAttributes, KeyVersionFacts,
+    Assignment, Attached, Canary, Encryption, Health, HealthState, KeyAttributes, KeyVersionFacts,
     ListedVersion, Observed, Provisioning, Service, UserAttached, UserIdentity, Vault,
     VaultNetwork,
 };
@@ -144,6 +145,7 @@ pub(super) struct World {
     pub(super) versions: BTreeMap<KeyUrl, KeyVersionFacts>,
     pub(super) grants: Vec<Granted>,
     pub(super) health: Option<Health>,
+    pub(super) canary: Option<Canary>,
     pub(super) status: Option<DicomEncryptionStatus>,
     pub(super) standing: Standing,
     /// Vaults whose role assignments cannot be read.
@@ -152,6 +154,8 @@ pub(super) struct World {
     pub(super) patches: u32,
     intent: Option<Timestamp>,
     put_at: Option<Timestamp>,
+    /// When it was last seen good; nothing after a restart.
+    pub(super) watched_at: Option<Timestamp>,
     principals: u128,
 }
 
@@ -174,6 +178,7 @@ impl World {
             )]),
             grants: Vec::new(),
             health: Some(healthy()),
+            canary: None,
             status: None,
             standing: Standing::default(),
             is_blind_to_grants: false,
@@ -181,6 +186,7 @@ impl World {
             patches: 0,
             intent: None,
             put_at: None,
+            watched_at: None,
             principals: 0xA0,
             desired,
         }
@@ -280,7 +286,7 @@ impl World {
             deleted_keys: BTreeMap::new(),
             key_sources: BTreeMap::new(),
             denials: BTreeMap::new(),
-            canary: None,
+            canary: self.canary.map(|canary| fact(Some(canary), at)),
             health: fact(self.health.clone(), at),
             vaults,
             versions,
@@ -312,6 +318,7 @@ impl World {
         Memory {
             intent: self.intent,
             put_at: self.put_at,
+            watched_at: self.watched_at,
             ..Memory::of(self.status.as_ref())
         }
     }
@@ -375,6 +382,9 @@ impl World {
             now: self.now,
         };
         let status = report(self.status.as_ref(), Some(1), planned, &case);
+        if planned.access.verdict.is_yes() {
+            self.watched_at = Some(self.now);
+        }
         if planned.begin_revalidation {
             let access = status.key_access.as_ref();
             let begun = access.and_then(|access| access.revalidation.as_ref());

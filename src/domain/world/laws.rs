@@ -161,10 +161,11 @@ fn attached(case: &Case<'_>, service: &Service) -> Option<Uuid> {
 }
 
 fn is_open(vault: &Vault) -> bool {
-    matches!(
-        vault.network,
-        VaultNetwork::Open | VaultNetwork::TrustedServices
-    )
+    vault.resolvable
+        && matches!(
+            vault.network,
+            VaultNetwork::Open | VaultNetwork::TrustedServices
+        )
 }
 
 fn is_safe_vault(case: &Case<'_>) -> bool {

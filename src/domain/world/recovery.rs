@@ -1,0 +1,431 @@
+//! From a loss back to access: the window, the grace, and the PUT after it.
+
+use super::*;
+use crate::crd::KeyAccessState;
+use crate::domain::observed::Canary;
+
+fn first() -> KeyUrl {
+    url("clinic-keys", "dicom-cmk", FIRST)
+}
+
+fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+fn says(state: HealthState, occurred: Timestamp) -> Option<Health> {
+    Some(Health {
+        state,
+        summary: "as it is".to_owned(),
+        actions: Vec::new(),
+        occurred: Some(occurred),
+    })
+}
+
+/// A settled world whose key is disabled; Resource Health notices it when `noticed`.
+fn lost(noticed: bool) -> World {
+    let mut world = World::settled();
+    world.pass_time(minutes(5));
+    world.health = says(HealthState::Available, start());
+    world.pass();
+    world.pass_time(minutes(1));
+    world.versions.get_mut(&first()).unwrap().attributes.enabled = false;
+    world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "False/KeyDisabled");
+    if noticed {
+        world.health = says(HealthState::Degraded, world.now);
+    }
+    world
+}
+
+/// The key comes back after so long.
+fn restore(world: &mut World, after: SignedDuration) {
+    world.pass_time(after);
+    world.versions.get_mut(&first()).unwrap().attributes.enabled = true;
+    world.pass();
+}
+
+fn state(world: &World) -> KeyAccessState {
+    world
+        .status
+        .as_ref()
+        .unwrap()
+        .key_access
+        .as_ref()
+        .unwrap()
+        .state
+}
+
+fn puts(world: &World) -> usize {
+    let revalidations = world.kinds();
+    revalidations
+        .iter()
+        .filter(|kind| **kind == Reason::Revalidating)
+        .count()
+}
+
+#[test]
+fn a_short_loss_that_nobody_noticed_is_over_after_a_third_of_the_grace() {
+    let mut world = lost(false);
+    restore(&mut world, minutes(1));
+    assert_eq!(world.shown("KeyAccessible"), "Unknown/AwaitingRecovery");
+    assert_eq!(world.shown("Reconciling"), "True/AwaitingRecovery");
+    world.pass_time(minutes(4));
+    world.pass();
+    assert_eq!(world.shown("Ready"), "True/Healthy");
+    assert_eq!(world.steps, []);
+}
+
+#[test]
+fn a_service_that_heals_within_the_window_is_believed_as_soon_as_it_says_so() {
+    let mut world = lost(true);
+    restore(&mut world, minutes(20));
+    assert_eq!(state(&world), KeyAccessState::Recovering);
+    world.pass_time(minutes(6));
+    world.health = says(HealthState::Available, world.now);
+    world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "True/AsSpecified");
+    assert_eq!(world.steps, []);
+}
+
+#[test]
+fn a_service_that_does_not_heal_in_its_time_gets_one_put() {
+    let mut world = lost(true);
+    restore(&mut world, minutes(20));
+    world.pass_time(minutes(9));
+    world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "Unknown/AwaitingRecovery");
+    world.pass_time(minutes(1));
+    world.pass();
+    world.pass();
+    assert_eq!(puts(&world), 1);
+    assert_eq!(world.shown("KeyAccessible"), "Unknown/Revalidating");
+    world.pass_time(minutes(1));
+    world.health = says(HealthState::Available, world.now);
+    world.pass();
+    assert_eq!(world.shown("Ready"), "True/Healthy");
+    world.run();
+    assert_eq!(puts(&world), 1);
+}
+
+#[test]
+fn beyond_the_window_the_put_is_recorded_and_then_sent_at_once_even_if_health_never_noticed() {
+    for noticed in [true, false] {
+        let mut world = lost(noticed);
+        restore(&mut world, minutes(31));
+        assert_eq!(world.steps, [], "recorded first");
+        let access = world.status.as_ref().unwrap().key_access.clone().unwrap();
+        let begun = access.revalidation.unwrap();
+        assert_eq!(
+            (begun.outcome, begun.attempts),
+            (RevalidationOutcome::Begun, 1)
+        );
+        world.pass();
+        assert_eq!(puts(&world), 1, "noticed: {noticed}");
+    }
+}
+
+#[test]
+fn a_health_that_turned_well_after_the_return_spares_the_put() {
+    let mut world = lost(true);
+    world.pass_time(minutes(31));
+    world.versions.get_mut(&first()).unwrap().attributes.enabled = true;
+    world.health = says(HealthState::Available, world.now);
+    world.pass();
+    assert_eq!(world.shown("Ready"), "True/Healthy");
+    assert_eq!(world.steps, []);
+}
+
+#[test]
+fn data_from_the_service_itself_is_the_best_word() {
+    let mut world = lost(true);
+    world.canary = Some(Canary::Failing { status: 424 });
+    restore(&mut world, minutes(12));
+    let told = world.plan().access.verdict.message().to_owned();
+    assert_eq!(
+        world.shown("KeyAccessible"),
+        "Unknown/AwaitingRecovery",
+        "{told}"
+    );
+    world.canary = Some(Canary::Serving);
+    world.pass();
+    assert_eq!(state(&world), KeyAccessState::Accessible);
+    world.canary = Some(Canary::Failing { status: 503 });
+    world.health = says(HealthState::Available, world.now);
+    world.pass();
+    assert_eq!(world.shown("Ready"), "Unknown/ServiceUnhealthy");
+}
+
+#[test]
+fn a_put_that_does_not_help_is_told_with_what_support_needs_and_repeated_after_an_hour() {
+    let mut world = lost(true);
+    restore(&mut world, minutes(40));
+    world.pass();
+    assert_eq!(puts(&world), 1);
+    world.pass_time(minutes(10));
+    let planned = world.pass();
+    assert_eq!(world.shown("Stalled"), "True/RevalidationFailed");
+    for words in [
+        "For support: service /subscriptions/",
+        "lost since 20",
+        "access restored at 20",
+        "as it is",
+    ] {
+        assert!(
+            planned.access.verdict.message().contains(words),
+            "{words}: {planned:?}"
+        );
+    }
+    for _ in 0..49 {
+        world.pass_time(minutes(1));
+        world.pass();
+    }
+    assert_eq!(puts(&world), 1);
+    world.pass_time(minutes(1));
+    world.pass();
+    world.pass();
+    assert_eq!(puts(&world), 2);
+    let access = world.status.as_ref().unwrap().key_access.clone().unwrap();
+    assert_eq!(access.revalidation.unwrap().attempts, 2);
+}
+
+#[test]
+fn a_process_that_did_not_record_the_put_does_not_send_it_within_the_hour() {
+    let mut world = lost(true);
+    restore(&mut world, minutes(40));
+    world.intent = None;
+    for _ in 0..59 {
+        world.pass_time(minutes(1));
+        world.pass();
+        assert_eq!(world.steps, []);
+    }
+    world.pass_time(minutes(2));
+    world.pass();
+    world.pass();
+    assert_eq!(puts(&world), 1);
+}
+
+#[test]
+fn nobody_but_the_one_who_is_asked_to_sends_the_put() {
+    type Change = fn(&mut Desired);
+    let table: [(Change, &str, &str); 3] = [
+        (
+            |desired| desired.revalidate = Revalidate::Manual,
+            "False/RevalidationDue",
+            "True/RevalidationDue",
+        ),
+        (|desired| desired.suspend = true, "False/Suspended", "-"),
+        (
+            |desired| desired.mode = Mode::Observe,
+            "False/NotAsSpecified",
+            "True/NotAsSpecified",
+        ),
+    ];
+    for (change, ready, stalled) in table {
+        let mut world = lost(true);
+        change(&mut world.desired);
+        restore(&mut world, minutes(40));
+        for _ in 0..3 {
+            world.pass_time(minutes(30));
+            world.pass();
+        }
+        assert_eq!(world.steps, []);
+        assert_eq!(
+            (
+                world.shown("Ready").as_str(),
+                world.shown("Stalled").as_str()
+            ),
+            (ready, stalled)
+        );
+    }
+    let mut manual = lost(true);
+    manual.desired.revalidate = Revalidate::Manual;
+    restore(&mut manual, minutes(40));
+    let message = manual.plan().access.verdict.message().to_owned();
+    assert!(
+        message.contains("az resource update --ids /subscriptions/"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_loss_that_nobody_watched_counts_from_the_last_time_all_was_seen_good() {
+    let mut world = World::settled();
+    world.pass();
+    let verified = world.now;
+    world.pass_time(minutes(50));
+    world.watched_at = None;
+    world.versions.get_mut(&first()).unwrap().attributes.enabled = false;
+    let planned = world.pass();
+    let loss = planned.access.loss.unwrap();
+    assert_eq!((loss.since, loss.seen_at), (verified, world.now));
+    let message = planned.access.verdict.message();
+    assert!(
+        message.contains("lost between ") && message.contains("ended at"),
+        "{message}"
+    );
+    restore(&mut world, minutes(1));
+    world.pass();
+    assert_eq!(puts(&world), 1, "treated as longer than the window");
+}
+
+#[test]
+fn the_evidence_itself_tells_the_moment_of_a_loss_where_it_can() {
+    let mut world = World::settled();
+    world.pass();
+    world.watched_at = None;
+    world.pass_time(minutes(50));
+    let told = world.now - minutes(7);
+    let attributes = &mut world.versions.get_mut(&first()).unwrap().attributes;
+    attributes.enabled = false;
+    attributes.updated = Some(told);
+    assert_eq!(world.pass().access.loss.unwrap().since, told);
+}
+
+#[test]
+fn reminders_come_at_a_third_two_thirds_and_the_end_of_the_window() {
+    let mut world = lost(true);
+    let mut sent = Vec::new();
+    for minute in 0..40 {
+        world.pass();
+        let access = world.status.as_ref().unwrap().key_access.as_ref().unwrap();
+        if access.reminders.map(i64::from).unwrap_or(0) > i64::try_from(sent.len()).unwrap() {
+            sent.push(minute);
+        }
+        world.pass_time(minutes(1));
+    }
+    assert_eq!(sent, [10, 20, 28, 30]);
+}
+
+#[test]
+fn what_threatens_the_access_is_told_while_it_is_good() {
+    let second = url("clinic-keys", "dicom-cmk", SECOND);
+    type Threat = fn(&mut World, &KeyUrl);
+    let table: [(Threat, &str, &str); 6] = [
+        (
+            |world, _| {
+                let expires = world.now + SignedDuration::from_hours(29 * 24);
+                world.versions.get_mut(&first()).unwrap().attributes.expires = Some(expires);
+            },
+            "KeyExpiring",
+            "--expires <date>",
+        ),
+        (
+            |world, _| {
+                world
+                    .versions
+                    .get_mut(&first())
+                    .unwrap()
+                    .attributes
+                    .purgeable = Some(true);
+            },
+            "PurgeProtectionOff",
+            "could be purged",
+        ),
+        (
+            |world, _| {
+                let vault = world.vaults.values_mut().next().unwrap();
+                vault.network = VaultNetwork::Open;
+                vault.bypass = false;
+            },
+            "TrustedServicesBypassOff",
+            "--bypass AzureServices",
+        ),
+        (
+            |world, second| world.versions.get_mut(second).unwrap().attributes.enabled = false,
+            "OldKeyVersionUnusable",
+            "--enabled true",
+        ),
+        (
+            |world, second| {
+                world.versions.remove(second);
+            },
+            "OldKeyVersionUnusable",
+            "az keyvault key restore",
+        ),
+        (
+            |world, second| {
+                let expired = world.now - SignedDuration::from_hours(1);
+                world.versions.get_mut(second).unwrap().attributes.expires = Some(expired);
+            },
+            "OldKeyVersionUnusable",
+            "is expired",
+        ),
+    ];
+    for (threat, reason, words) in table {
+        // the service has used the second version before the first
+        let mut world = World::settled();
+        world.versions.insert(second.clone(), rsa(1_600_000_000));
+        world.desired.key.version = Some(SECOND.parse().unwrap());
+        world.run();
+        world.desired.key.version = Some(FIRST.parse().unwrap());
+        world.run();
+        assert_eq!(state(&world), KeyAccessState::Accessible);
+        threat(&mut world, &second);
+        let planned = world.pass();
+        assert_eq!(state(&world), KeyAccessState::AtRisk, "{reason}");
+        assert_eq!(world.shown("KeyAccessible"), format!("True/{reason}"));
+        assert_eq!(world.shown("Ready"), "True/Healthy");
+        let message = planned.access.risk.unwrap().message;
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn an_adopted_service_may_have_used_any_older_version_of_its_key() {
+    let older = url("clinic-keys", "dicom-cmk", SECOND);
+    for (adopted, expected) in [
+        (true, KeyAccessState::AtRisk),
+        (false, KeyAccessState::Accessible),
+    ] {
+        let mut world = if adopted {
+            World::by_hand()
+        } else {
+            World::settled()
+        };
+        let mut stale = rsa(1_600_000_000);
+        stale.attributes.enabled = false;
+        world.versions.insert(older.clone(), stale);
+        world.run();
+        assert_eq!(state(&world), expected);
+    }
+}
+
+#[test]
+fn a_vault_that_came_back_without_its_grants_is_told_as_that() {
+    let mut world = World::settled();
+    world.desired.management = AccessManagement::Observe;
+    let vaults = std::mem::take(&mut world.vaults);
+    world.grants.clear();
+    world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "False/VaultDeleted");
+    world.vaults = vaults;
+    world.pass();
+    assert_eq!(
+        world.shown("KeyAccessible"),
+        "False/VaultRecoveredWithoutGrants"
+    );
+    world.pass();
+    assert_eq!(
+        world.shown("KeyAccessible"),
+        "False/VaultRecoveredWithoutGrants"
+    );
+}
+
+#[test]
+fn a_host_name_that_is_not_registered_is_a_loss() {
+    let mut world = World::settled();
+    world.vaults.values_mut().next().unwrap().resolvable = false;
+    world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "False/VaultNotReachable");
+}
+
+#[test]
+fn an_operation_of_somebody_else_that_failed_is_doubt_only_where_nothing_else_is_known() {
+    let mut world = World::settled();
+    world.service.provisioning = Provisioning::Failed("Failed".to_owned());
+    world.pass();
+    assert_eq!(world.shown("Ready"), "True/Healthy");
+    world.health = None;
+    world.pass();
+    assert_eq!(world.shown("Ready"), "Unknown/ServiceFailed");
+}
