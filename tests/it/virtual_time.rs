@@ -17,6 +17,7 @@ mod loss;
 mod onboarding;
 mod preflight;
 mod random;
+mod recovery;
 mod restraint;
 mod rig;
 mod schedule;

@@ -6,7 +6,7 @@ use crate::azure::{KeyName, KeyUrl, VaultId};
 use crate::crd::{KeyVersionState, Reason};
 
 use super::{Case, Finding};
-use crate::domain::fact::{Doubt, Known};
+use crate::domain::fact::{Doubt, Fact, Known};
 use crate::domain::observed::{DeletedKey, KeyAttributes, KeySource, KeyVersionFacts, Service};
 use crate::domain::target::newest_usable;
 use crate::domain::verdict::Verdict;
@@ -277,7 +277,12 @@ fn absent(case: &Case<'_>, url: &KeyUrl) -> Verdict {
         );
     }
     let key = key_id(case, url);
-    let listing = key.as_ref().and_then(|key| case.observed.listings.get(key));
+    // a list that is older than the absence says nothing of it
+    let absent_at = case.observed.versions.get(url).and_then(Fact::at);
+    let listing = key
+        .as_ref()
+        .and_then(|key| case.observed.listings.get(key))
+        .filter(|fact| fact.at() >= absent_at);
     match listing.map(|fact| fact.known(case.now)) {
         Some(Known::Present(versions)) if !versions.is_empty() => {
             return Verdict::no(
