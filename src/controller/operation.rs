@@ -9,6 +9,7 @@ use crate::domain::Memory;
 use crate::domain::fact::Seen;
 use crate::domain::observed::{Provisioning, Service};
 use crate::domain::plan::fingerprint;
+use crate::domain::step::Step;
 
 use super::look::Sight;
 use super::reconcile::Pass;
@@ -59,7 +60,9 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
         if let Some(words) = words {
             tracing::warn!(step = %accepted.step, %words, "an operation ended without success");
             revalidation::failed(state, &accepted.step, &words);
-            state.setback = Some(setback::of_operation(&accepted.step, &words, &known));
+            // a revalidation has a rule of its own for when it is sent again
+            state.setback = (!matches!(accepted.step, Step::Revalidate { .. }))
+                .then(|| setback::of_operation(&accepted.step, &words, &known));
             state.accepted = None;
         } else {
             state.failures = 0;

@@ -65,6 +65,7 @@ impl Step {
             Self::EnableIdentity { .. } => "enable_identity",
             Self::AssignRole { .. } => "assign_role",
             Self::SetKeyUrl { .. } => "set_key_url",
+            Self::Revalidate { .. } => "revalidate",
         }
     }
 }
