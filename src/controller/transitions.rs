@@ -195,3 +195,6 @@ fn watched(warning: bool, reason: &str, note: String) -> Transition {
 
 /// The reminder at the end of the window.
 const LAST_REMINDER: i32 = 4;
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use uuid::Uuid;
 
@@ -83,9 +84,7 @@ pub struct Revalidation {
 
 impl LastAccess {
     fn of(access: &KeyAccessStatus) -> Self {
-        let time = |time: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| {
-            time.as_ref().map(|time| time.0)
-        };
+        let time = |time: &Option<Time>| time.as_ref().map(|time| time.0);
         Self {
             state: access.state,
             reason: access.reason.as_deref().and_then(Reason::from_name),

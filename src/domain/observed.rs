@@ -142,6 +142,10 @@ pub struct UserIdentity {
 
 /// A key vault.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in Azure"
+)]
 pub struct Vault {
     /// The tenant whose principals may use it.
     pub tenant: Uuid,

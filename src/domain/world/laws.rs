@@ -271,7 +271,8 @@ fn is_without_reader(case: &Case<'_>, service: &Service, url: &KeyUrl) -> bool {
                 let read = case.observed.identity.as_ref();
                 let read = read.and_then(|fact| fact.value(case.now));
                 let asked = read.filter(|_| Some(&one.id) == wanted);
-                one.principal.or(asked.map(|identity| identity.principal))
+                one.principal
+                    .or_else(|| asked.map(|identity| identity.principal))
             })
         }
         Attached::Both => None,

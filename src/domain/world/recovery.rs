@@ -12,27 +12,27 @@ fn minutes(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
 }
 
-fn says(state: HealthState, occurred: Timestamp) -> Option<Health> {
-    Some(Health {
+fn says(state: HealthState, occurred: Timestamp) -> Health {
+    Health {
         state,
         summary: "as it is".to_owned(),
         actions: Vec::new(),
         occurred: Some(occurred),
-    })
+    }
 }
 
 /// A settled world whose key is disabled; Resource Health notices it when `noticed`.
 fn lost(noticed: bool) -> World {
     let mut world = World::settled();
     world.pass_time(minutes(5));
-    world.health = says(HealthState::Available, start());
+    world.health = Some(says(HealthState::Available, start()));
     world.pass();
     world.pass_time(minutes(1));
     world.versions.get_mut(&first()).unwrap().attributes.enabled = false;
     world.pass();
     assert_eq!(world.shown("KeyAccessible"), "False/KeyDisabled");
     if noticed {
-        world.health = says(HealthState::Degraded, world.now);
+        world.health = Some(says(HealthState::Degraded, world.now));
     }
     world
 }
@@ -81,7 +81,7 @@ fn a_service_that_heals_within_the_window_is_believed_as_soon_as_it_says_so() {
     restore(&mut world, minutes(20));
     assert_eq!(state(&world), KeyAccessState::Recovering);
     world.pass_time(minutes(6));
-    world.health = says(HealthState::Available, world.now);
+    world.health = Some(says(HealthState::Available, world.now));
     world.pass();
     assert_eq!(world.shown("KeyAccessible"), "True/AsSpecified");
     assert_eq!(world.steps, []);
@@ -100,7 +100,7 @@ fn a_service_that_does_not_heal_in_its_time_gets_one_put() {
     assert_eq!(puts(&world), 1);
     assert_eq!(world.shown("KeyAccessible"), "Unknown/Revalidating");
     world.pass_time(minutes(1));
-    world.health = says(HealthState::Available, world.now);
+    world.health = Some(says(HealthState::Available, world.now));
     world.pass();
     assert_eq!(world.shown("Ready"), "True/Healthy");
     world.run();
@@ -129,7 +129,7 @@ fn a_health_that_turned_well_after_the_return_spares_the_put() {
     let mut world = lost(true);
     world.pass_time(minutes(31));
     world.versions.get_mut(&first()).unwrap().attributes.enabled = true;
-    world.health = says(HealthState::Available, world.now);
+    world.health = Some(says(HealthState::Available, world.now));
     world.pass();
     assert_eq!(world.shown("Ready"), "True/Healthy");
     assert_eq!(world.steps, []);
@@ -150,7 +150,7 @@ fn data_from_the_service_itself_is_the_best_word() {
     world.pass();
     assert_eq!(state(&world), KeyAccessState::Accessible);
     world.canary = Some(Canary::Failing { status: 503 });
-    world.health = says(HealthState::Available, world.now);
+    world.health = Some(says(HealthState::Available, world.now));
     world.pass();
     assert_eq!(world.shown("Ready"), "Unknown/ServiceUnhealthy");
 }
@@ -288,7 +288,7 @@ fn reminders_come_at_a_third_two_thirds_and_the_end_of_the_window() {
     for minute in 0..40 {
         world.pass();
         let access = world.status.as_ref().unwrap().key_access.as_ref().unwrap();
-        if access.reminders.map(i64::from).unwrap_or(0) > i64::try_from(sent.len()).unwrap() {
+        if access.reminders.map_or(0, i64::from) > i64::try_from(sent.len()).unwrap() {
             sent.push(minute);
         }
         world.pass_time(minutes(1));
@@ -298,8 +298,8 @@ fn reminders_come_at_a_third_two_thirds_and_the_end_of_the_window() {
 
 #[test]
 fn what_threatens_the_access_is_told_while_it_is_good() {
-    let second = url("clinic-keys", "dicom-cmk", SECOND);
     type Threat = fn(&mut World, &KeyUrl);
+    let old = url("clinic-keys", "dicom-cmk", SECOND);
     let table: [(Threat, &str, &str); 6] = [
         (
             |world, _| {
@@ -354,13 +354,13 @@ fn what_threatens_the_access_is_told_while_it_is_good() {
     for (threat, reason, words) in table {
         // the service has used the second version before the first
         let mut world = World::settled();
-        world.versions.insert(second.clone(), rsa(1_600_000_000));
+        world.versions.insert(old.clone(), rsa(1_600_000_000));
         world.desired.key.version = Some(SECOND.parse().unwrap());
         world.run();
         world.desired.key.version = Some(FIRST.parse().unwrap());
         world.run();
         assert_eq!(state(&world), KeyAccessState::Accessible);
-        threat(&mut world, &second);
+        threat(&mut world, &old);
         let planned = world.pass();
         assert_eq!(state(&world), KeyAccessState::AtRisk, "{reason}");
         assert_eq!(world.shown("KeyAccessible"), format!("True/{reason}"));

@@ -139,6 +139,8 @@ fn told_by_evidence(case: &Case<'_>, reason: Reason, url: &KeyUrl) -> Option<Tim
         .get(url)
         .and_then(|fact| fact.value(case.now))
         .map(|version| &version.attributes);
+    // of every other reason, nothing tells when it came to be
+    #[expect(clippy::wildcard_enum_match_arm, reason = "three of very many")]
     match reason {
         Reason::KeyDisabled => attributes?.updated,
         Reason::KeyExpired => attributes?.expires,

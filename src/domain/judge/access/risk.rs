@@ -58,12 +58,12 @@ fn unknown_history(case: &Case<'_>, in_use: &KeyUrl, vault: &VaultId) -> Option<
     let current = versions
         .iter()
         .find(|listed| Some(&listed.version) == in_use.version())?;
-    let stale = versions.iter().find(|listed| {
+    let unusable = versions.iter().find(|listed| {
         listed.attributes.created < current.attributes.created
             && is_unusable(key::listed_state(&listed.attributes, case.now))
     })?;
-    let url = in_use.with_version(&stale.version);
-    let state = key::listed_state(&stale.attributes, case.now);
+    let url = in_use.with_version(&unusable.version);
+    let state = key::listed_state(&unusable.attributes, case.now);
     Some(Why {
         reason: Reason::OldKeyVersionUnusable,
         message: format!(
@@ -75,10 +75,8 @@ fn unknown_history(case: &Case<'_>, in_use: &KeyUrl, vault: &VaultId) -> Option<
 }
 
 fn expiry(case: &Case<'_>, in_use: &KeyUrl) -> Option<Why> {
-    let mut known: Vec<&KeyUrl> = case.memory.versions.iter().collect();
-    known.push(in_use);
+    let known = case.memory.versions.iter().chain([in_use]);
     let (at, url) = known
-        .into_iter()
         .filter_map(|url| Some((key::expires(case, url)?, url)))
         .min()?;
     (at <= soon(case.now)).then(|| Why {

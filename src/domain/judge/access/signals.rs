@@ -239,11 +239,11 @@ fn merged(links: &[(SignalName, Verdict)]) -> Verdict {
         .unwrap_or_else(|| Verdict::yes("vault, key, identity and grant are good"))
 }
 
-fn granted(case: &Case<'_>, principal: Uuid, (url, vault): (&KeyUrl, &VaultId)) -> Verdict {
-    if let Some(denied) = grant::denied(case, principal, vault) {
+fn granted(case: &Case<'_>, holder: Uuid, (url, vault): (&KeyUrl, &VaultId)) -> Verdict {
+    if let Some(denied) = grant::denied(case, holder, vault) {
         return denied;
     }
-    match grant::find(case, principal, vault, url.name()) {
+    match grant::find(case, holder, vault, url.name()) {
         grant::Grant::InForce(assignment) => {
             Verdict::yes(format!("granted at {}", assignment.scope))
         }
@@ -261,7 +261,7 @@ fn granted(case: &Case<'_>, principal: Uuid, (url, vault): (&KeyUrl, &VaultId)) 
             let reason = grant::missing_reason(case);
             let role = case.desired.role;
             let scope = case.desired.grant_scope();
-            let cause = if reason == Reason::VaultRecoveredWithoutGrants {
+            let preface = if reason == Reason::VaultRecoveredWithoutGrants {
                 "the vault was deleted and recovered, and its role assignments did not come back: "
             } else {
                 ""
@@ -269,7 +269,7 @@ fn granted(case: &Case<'_>, principal: Uuid, (url, vault): (&KeyUrl, &VaultId)) 
             Verdict::no(
                 reason,
                 format!(
-                    "{cause}the principal {principal} has no role that lets it use the key; assign {role} at {scope}"
+                    "{preface}the principal {holder} has no role that lets it use the key; assign {role} at {scope}"
                 ),
             )
         }
@@ -277,7 +277,7 @@ fn granted(case: &Case<'_>, principal: Uuid, (url, vault): (&KeyUrl, &VaultId)) 
         grant::Grant::Missing => Verdict::unknown(
             Reason::GrantMissing,
             format!(
-                "the principal {principal} has no role of its own that lets it use the key, and was never seen with one; if it has access through a group, that is not counted: assign {} at {}",
+                "the principal {holder} has no role of its own that lets it use the key, and was never seen with one; if it has access through a group, that is not counted: assign {} at {}",
                 case.desired.role,
                 case.desired.grant_scope()
             ),
