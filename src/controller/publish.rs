@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::time::timeout;
 
-use crate::crd::{ConditionType, DicomEncryption, DicomEncryptionStatus, KeyAccessState};
+use crate::crd::{DicomEncryption, DicomEncryptionStatus};
 use crate::domain::report::differs;
 use crate::metrics::KubeWrite;
 
