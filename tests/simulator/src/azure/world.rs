@@ -144,11 +144,12 @@ pub struct ServiceSpec {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AssignmentSpec {
-    /// A principal's GUID, or the name of a user-assigned identity.
+    /// A principal's GUID, the name of a user-assigned identity, or `operator` for the one client
+    /// whose rights are limited.
     pub principal: String,
     /// A role's GUID or name.
     pub role: String,
-    /// The scope: an ARM id, or a vault's name.
+    /// The scope: an ARM id, or the name of a vault or a DICOM service.
     pub scope: String,
 }
 
@@ -195,6 +196,25 @@ impl World {
             role_assignments: Vec::new(),
             foreign_resources: 0,
         }
+    }
+
+    /// Lets the operator read keys at every vault, and data at every service.
+    pub fn open_data_planes(&mut self) {
+        let vaults = self
+            .vaults
+            .iter()
+            .map(|vault| (&vault.name, "Key Vault Reader"));
+        let services = self
+            .services
+            .iter()
+            .map(|own| (&own.name, "DICOM Data Reader"));
+        let given = vaults.chain(services).map(|(scope, role)| AssignmentSpec {
+            principal: "operator".to_owned(),
+            role: role.to_owned(),
+            scope: scope.clone(),
+        });
+        let given: Vec<_> = given.collect();
+        self.role_assignments.extend(given);
     }
 
     /// Reads a YAML file's text.

@@ -74,7 +74,7 @@ impl World {
             self.add_service(&mut estate, service, (settings, now));
         }
         for spec in &self.role_assignments {
-            Self::assign(&mut estate, spec, now);
+            self.assign(&mut estate, spec, now);
         }
         estate
     }
@@ -217,20 +217,32 @@ impl World {
             .insert(service.id.to_ascii_lowercase(), service);
     }
 
-    fn assign(estate: &mut Estate, spec: &AssignmentSpec, now: Timestamp) {
+    fn assign(&self, estate: &mut Estate, spec: &AssignmentSpec, now: Timestamp) {
         let own = estate
             .identities
             .values()
             .find(|own| own.plain.name.eq_ignore_ascii_case(&spec.principal));
-        let principal = own.map_or_else(|| spec.principal.clone(), |own| own.principal.clone());
+        let principal = match own {
+            Some(own) => own.principal.clone(),
+            None if spec.principal.eq_ignore_ascii_case("operator") => {
+                self.operator.principal_id.clone()
+            }
+            None => spec.principal.clone(),
+        };
         let role = estate
             .roles
             .values()
             .find(|role| role.name.eq_ignore_ascii_case(&spec.role))
             .map_or_else(|| spec.role.to_ascii_lowercase(), |role| role.guid.clone());
-        let scope = estate
-            .vault_named(&spec.scope)
-            .map_or_else(|| spec.scope.clone(), |vault| vault.plain.id.clone());
+        let vault = estate.vault_named(&spec.scope);
+        let service = || {
+            let mut services = estate.services.values();
+            services.find(|service| service.name.eq_ignore_ascii_case(&spec.scope))
+        };
+        let scope = vault
+            .map(|vault| vault.plain.id.clone())
+            .or_else(|| service().map(|service| service.id.clone()))
+            .unwrap_or_else(|| spec.scope.clone());
         grant(estate, (&principal, &role, &scope), now);
     }
 }

@@ -63,3 +63,21 @@ fn the_estate_can_be_shown_with_who_reaches_which_key() {
     let services = rig.azure.show(rig.now)["services"].clone();
     assert_eq!(services[0]["store"], "open");
 }
+
+#[test]
+fn a_world_may_let_the_operator_read_keys_and_data_at_their_own_hosts() {
+    let mut world = World::builtin();
+    world.open_data_planes();
+    let mut rig = Rig::with(world);
+    rig.as_operator();
+    let versions = "https://clinic-keys.vault.azure.net/keys/dicom-cmk/versions?api-version=7.5";
+    assert_eq!(rig.get(versions).rows().len(), 1);
+    assert_eq!(rig.data_plane(), 200);
+
+    let mut closed = Rig::with(World::builtin());
+    closed.as_operator();
+    assert_eq!(
+        (closed.get(versions).status, closed.data_plane()),
+        (403, 403)
+    );
+}
