@@ -40,7 +40,7 @@ pub struct Call<T> {
 /// Reads the body of a successful answer.
 pub struct Decode<T>(pub fn(StatusCode, &[u8]) -> Result<T, Undecodable>);
 
-/// Where a call goes: always to ARM's own origin.
+/// Where a call goes: always to the client's own origin.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {
     /// A path of ours.
@@ -52,7 +52,12 @@ pub enum Target {
         /// Further parameters.
         query: &'static [(&'static str, &'static str)],
     },
-    /// A link that an earlier answer gave; refused unless it is of ARM's own origin.
+    /// A path of ours that has its version in itself.
+    Plain {
+        /// Begins with `/`.
+        path: &'static str,
+    },
+    /// A link that an earlier answer gave; refused unless it is of the client's own origin.
     Link(Url),
 }
 

@@ -172,8 +172,8 @@ pub enum Throttle {
 impl fmt::Display for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OurBudget => "the budget of calls to this subscription is used up for now",
-            Self::Azure => "Azure throttles calls to this subscription (429)",
+            Self::OurBudget => "the budget of such calls is used up for now",
+            Self::Azure => "Azure throttles such calls (429)",
         })
     }
 }

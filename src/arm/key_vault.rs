@@ -223,19 +223,20 @@ struct WireKeyProperties {
     attributes: WireAttributes,
 }
 
+/// The attributes of a key: the same here and on the vault's own host.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct WireAttributes {
-    enabled: Option<bool>,
+pub(in crate::arm) struct WireAttributes {
+    pub(in crate::arm) enabled: Option<bool>,
     #[serde(deserialize_with = "epoch")]
-    nbf: Option<Timestamp>,
+    pub(in crate::arm) nbf: Option<Timestamp>,
     #[serde(deserialize_with = "epoch")]
-    exp: Option<Timestamp>,
+    pub(in crate::arm) exp: Option<Timestamp>,
     #[serde(deserialize_with = "epoch")]
-    created: Option<Timestamp>,
+    pub(in crate::arm) created: Option<Timestamp>,
     #[serde(deserialize_with = "epoch")]
-    updated: Option<Timestamp>,
-    recovery_level: Option<String>,
+    pub(in crate::arm) updated: Option<Timestamp>,
+    pub(in crate::arm) recovery_level: Option<String>,
 }
 
 fn decode_vault(raw: &Value) -> Result<Vault, Undecodable> {
@@ -289,7 +290,9 @@ fn decode_key(raw: Value) -> Result<Key, Undecodable> {
 
 /// Seconds since 1970. Unlike other moments a wrong one is an error: a key must not look as if it
 /// never expired because its end could not be read.
-fn epoch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(in crate::arm) fn epoch<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     let seconds = Option::<i64>::deserialize(deserializer)?;
     let moment = seconds.map(Timestamp::from_second).transpose();
     moment.map_err(|_| D::Error::custom("expected seconds since 1970"))

@@ -48,6 +48,12 @@ impl KeyName {
     pub fn is_same(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
     }
+
+    /// The name in lower case, which is one for all spellings.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        Self(self.0.to_ascii_lowercase())
+    }
 }
 
 impl FromStr for KeyName {

@@ -40,6 +40,11 @@ impl ArmClient {
                 url.set_fragment(None);
                 Ok(url)
             }
+            Target::Plain { path } => {
+                let mut url = self.settings.endpoint.clone();
+                url.set_path(path);
+                Ok(url)
+            }
         }
     }
 

@@ -134,7 +134,7 @@ impl Refusal {
             ErrorCode::SubscriptionNotFound => Advice::NotFound(Missing::Subscription),
             ErrorCode::ResourceGroupNotFound => Advice::NotFound(Missing::ResourceGroup),
             ErrorCode::ParentResourceNotFound => Advice::NotFound(Missing::Parent),
-            ErrorCode::ResourceNotFound | ErrorCode::NotFound => {
+            ErrorCode::ResourceNotFound | ErrorCode::NotFound | ErrorCode::KeyNotFound => {
                 Advice::NotFound(Missing::Resource)
             }
             ErrorCode::Conflict

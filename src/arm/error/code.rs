@@ -37,6 +37,8 @@ pub enum ErrorCode {
     ParentResourceNotFound,
     /// Something does not exist.
     NotFound,
+    /// No such key, or no such version of it.
+    KeyNotFound,
     /// The request conflicts with the state of the resource, or with another request.
     Conflict,
     /// Another operation on the resource is under way.
@@ -139,7 +141,7 @@ const TABLE: [(&str, ErrorCode); 33] = [
     ("ParentResourceNotFound", ErrorCode::ParentResourceNotFound),
     ("NotFound", ErrorCode::NotFound),
     ("RoleAssignmentNotFound", ErrorCode::NotFound),
-    ("KeyNotFound", ErrorCode::NotFound),
+    ("KeyNotFound", ErrorCode::KeyNotFound),
     ("VaultNotFound", ErrorCode::ParentResourceNotFound),
     ("Conflict", ErrorCode::Conflict),
     ("ConflictError", ErrorCode::Conflict),

@@ -18,6 +18,8 @@ pub struct Refusal {
     pub status: StatusCode,
     /// Azure's code.
     pub code: ErrorCode,
+    /// A vault's closer word for it, such as `ForbiddenByFirewall`.
+    pub inner_code: Option<String>,
     /// Azure's words, made printable.
     pub message: String,
     /// How long Azure asks us to stay away.
@@ -69,6 +71,7 @@ impl Refusal {
             subject,
             status,
             code: ErrorCode::parse(code.unwrap_or_default()),
+            inner_code: inner_code(error, secrets),
             message: text::printable(words, MESSAGE_LIMIT, secrets),
             retry_after,
             request_id: header("x-ms-request-id").map(|id| text::printable(id, ID_LIMIT, secrets)),
@@ -170,6 +173,12 @@ fn policies(error: &Value, secrets: &[&str]) -> Vec<String> {
     }
     names.truncate(MAX_POLICIES);
     names
+}
+
+/// `innererror.code`, on which alone Key Vault tells why it forbids something.
+fn inner_code(error: &Value, secrets: &[&str]) -> Option<String> {
+    let code = error.get("innererror")?.get("code")?.as_str()?;
+    Some(text::printable(code, ID_LIMIT, secrets)).filter(|code| !code.is_empty())
 }
 
 fn quoted_after<'a>(message: &'a str, marker: &str) -> Option<&'a str> {
