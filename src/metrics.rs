@@ -8,6 +8,7 @@ mod azure;
 mod labels;
 mod objects;
 mod sweeps;
+mod vaults;
 
 use prometheus_client::{
     encoding::text,
@@ -18,9 +19,12 @@ use prometheus_client::{
 use self::labels::{BuildLabels, KubeWriteLabels};
 pub use self::{
     azure::ArmMetrics,
-    labels::{CodeClass, KeyAccess, KubeWrite, Quota, Ready, ReconcileOutcome, SweepOutcome},
+    labels::{
+        CodeClass, KeyAccess, KeySource, KubeWrite, Quota, Ready, ReconcileOutcome, SweepOutcome,
+    },
     objects::{ObjectMetrics, ObjectReport},
     sweeps::SweepMetrics,
+    vaults::VaultMetrics,
 };
 
 /// The media type of what [`encode`] writes.
@@ -45,6 +49,8 @@ pub struct Metrics {
     pub objects: ObjectMetrics,
     /// Calls to Azure.
     pub arm: ArmMetrics,
+    /// Calls to vaults, and where keys are read.
+    pub vaults: VaultMetrics,
     /// Sweeps over Azure scopes.
     pub sweeps: SweepMetrics,
     /// Writes to the API server and leadership.
@@ -61,6 +67,7 @@ impl Metrics {
         Self {
             objects: ObjectMetrics::register(registry),
             arm: ArmMetrics::register(registry),
+            vaults: VaultMetrics::register(registry),
             sweeps: SweepMetrics::register(registry),
             kube: KubeMetrics::register(registry),
         }

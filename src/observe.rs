@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 mod assemble;
+mod canary;
 pub mod convert;
 mod denials;
 mod ending;
@@ -29,6 +30,7 @@ mod entry;
 mod gate;
 mod health;
 mod inventory;
+mod keys;
 mod lists;
 mod read;
 mod schedule;
@@ -41,28 +43,43 @@ use self::{
     entry::{Finding, Ticket},
     gate::Gate,
     inventory::Inventory,
+    keys::KeyId,
     read::Why,
     source::{Item, Keyed},
 };
 use crate::{
-    arm::ArmClient,
+    arm::{ArmClient, DataPlane},
     clock::Clock,
     domain::{desired::Desired, observed::Observed, wants::Want},
 };
 
 pub use self::{
+    keys::book::KeyReading,
     schedule::{SweepAge, SweepEnd},
     source::{CredentialKey, Intervals},
 };
 
+/// The ways to Azure, all with one login.
+#[derive(Clone, Debug)]
+pub struct Planes {
+    /// Azure Resource Manager.
+    pub arm: Arc<ArmClient>,
+    /// The own hosts of vaults.
+    pub vaults: Arc<DataPlane>,
+    /// The own hosts of DICOM services; `None` in a cloud where none are known.
+    pub services: Option<Arc<DataPlane>>,
+}
+
 /// Collects facts about Azure with one login.
 #[derive(Debug)]
 pub struct Observer {
-    arm: Arc<ArmClient>,
+    planes: Planes,
     clock: Arc<dyn Clock>,
     credential: CredentialKey,
     inventory: Mutex<Inventory>,
     sweep_gate: Gate,
+    /// For hosts that are not ARM: there are many, and each is asked often.
+    host_gate: Gate,
     probe_gate: Gate,
     /// Wakes the sweep loop when there is a new source.
     rescheduled: Notify,
@@ -72,15 +89,16 @@ pub struct Observer {
 
 impl Observer {
     /// Knows nothing yet, and is asked for nothing.
-    pub fn new(arm: Arc<ArmClient>, intervals: Intervals, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(planes: Planes, intervals: Intervals, clock: Arc<dyn Clock>) -> Arc<Self> {
         let (changed, listener) = mpsc::unbounded_channel();
-        let credential = CredentialKey::new(arm.credential().clone());
+        let credential = CredentialKey::new(planes.arm.credential().clone());
         Arc::new(Self {
-            arm,
+            planes,
             clock,
             credential,
             inventory: Mutex::new(Inventory::new(intervals)),
             sweep_gate: Gate::new(),
+            host_gate: Gate::wide(),
             probe_gate: Gate::new(),
             rescheduled: Notify::new(),
             changed,
@@ -166,6 +184,11 @@ impl Observer {
         sweeps.shutdown().await;
     }
 
+    /// How keys are read, in numbers.
+    pub fn key_reading(&self) -> KeyReading {
+        self.lock().keys.reading()
+    }
+
     /// How old the sweeps are, by kind of source.
     pub fn sweeps(&self) -> Vec<SweepAge> {
         let now = self.clock.monotonic();
@@ -176,7 +199,9 @@ impl Observer {
         let since = self.lock().count();
         let reads = items.into_iter().map(|item| {
             let key = self.keyed(item);
-            let turn = self.lock().turn(&key);
+            // one read of a key serves all its items
+            let held = self.keyed(first_of(&key.of));
+            let turn = self.lock().turn(&held);
             async move {
                 let first_read = self.lock().first_read(&key, self.clock.monotonic());
                 if let Some(ended) = first_read {
@@ -186,7 +211,12 @@ impl Observer {
                 let _turn = turn.lock().await;
                 let now = self.clock.monotonic();
                 if self.lock().is_due(&key, since, (max_age, now)) {
-                    self.read(&key, Why::Probe).await;
+                    match KeyId::of(&key.of) {
+                        Some(id) => self.probe_key(&key, id).await,
+                        None => {
+                            self.read(&key, Why::Probe).await;
+                        }
+                    }
                 }
             }
         });
@@ -223,6 +253,14 @@ impl Observer {
         self.inventory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The item whose turn is taken to read this one.
+fn first_of(item: &Item) -> Item {
+    match KeyId::of(item) {
+        Some(KeyId { vault, name }) => Item::Want(Want::Listing(vault, name)),
+        None => item.clone(),
     }
 }
 

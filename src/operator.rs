@@ -2,6 +2,7 @@
 
 mod azure;
 mod heartbeat;
+mod keys;
 mod kube;
 
 use std::sync::Arc;
@@ -16,14 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Progress, Readiness};
-use crate::arm::client::ArmClient;
 use crate::cli::Settings;
 use crate::clock::{Clock, SystemClock};
 use crate::controller::lease::{Elector, Fence, Leadership};
 use crate::controller::{self, Parts};
 use crate::domain::plan;
 use crate::metrics::{self, Metrics};
-use crate::observe::{Intervals, Observer};
+use crate::observe::{Intervals, Observer, Planes};
 use crate::telemetry;
 
 use self::heartbeat::Heartbeat;
@@ -60,12 +60,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let client =
         Client::try_from(config.clone()).context("failed to build the Kubernetes client")?;
     kube::require_crd(&client, &readiness).await?;
-    let arm = azure::client(&settings, Arc::clone(&clock), &metrics, &tasks)?;
+    let planes = azure::planes(&settings, Arc::clone(&clock), &metrics, &tasks)?;
     let elector = kube::elect(&settings, config, Arc::clone(&clock), &metrics)?;
 
     let mark = elector.as_ref().map(Elector::sweep_mark);
     if let Some(fence) = lead(elector, &readiness, &metrics, &tasks).await? {
-        let parts = parts(&settings, client, arm, (clock, fence, metrics));
+        let parts = parts(&settings, client, planes, (clock, fence, metrics));
         let heartbeat = Heartbeat::new(
             progress.worker("sweeper", sweep_limit(&settings)),
             parts.metrics.sweeps.clone(),
@@ -76,6 +76,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         tasks.tracker.spawn(observer.run(shutdown, move |ended| {
             heartbeat.beat(ended, time.now(), || watched.sweeps());
         }));
+        let told = keys::tell(Arc::clone(&parts.observer), parts.metrics.vaults.clone());
+        let stop = tasks.shutdown.clone();
+        tasks
+            .tracker
+            .spawn(async move { stop.run_until_cancelled(told).await });
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "the operator runs");
         controller::run(parts, readiness, tasks.shutdown.clone()).await;
     }
@@ -129,7 +134,7 @@ async fn lead(
 fn parts(
     settings: &Settings,
     client: Client,
-    arm: ArmClient,
+    planes: Planes,
     (clock, fence, metrics): (Arc<dyn Clock>, Fence, Metrics),
 ) -> Parts {
     let signed = |wait: Duration| SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
@@ -138,11 +143,12 @@ fn parts(
         services: signed(settings.timing.service_interval),
         resource_health: signed(settings.timing.resource_health_interval),
         configuration: signed(settings.timing.configuration_interval),
+        vault: signed(settings.timing.vault_interval),
     };
     Parts {
-        observer: Observer::new(Arc::new(arm.clone()), intervals, Arc::clone(&clock)),
+        arm: (*planes.arm).clone(),
+        observer: Observer::new(planes, intervals, Arc::clone(&clock)),
         client,
-        arm,
         leading_since: clock.now(),
         clock,
         fence,

@@ -110,6 +110,9 @@ pub(super) struct PaceFlags {
     /// How often Resource Health is asked
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
     pub(super) resource_health_interval: SignedDuration,
+    /// How often each key is looked at, where the operator may read it at its vault
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    pub(super) vault_interval: SignedDuration,
     /// How often configuration is looked at
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
     pub(super) configuration_interval: SignedDuration,

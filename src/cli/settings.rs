@@ -67,6 +67,8 @@ pub struct Timing {
     pub service_interval: Duration,
     /// The pause between two questions to Resource Health.
     pub resource_health_interval: Duration,
+    /// The pause between two looks at a key at its vault.
+    pub vault_interval: Duration,
     /// The pause between two sweeps of configuration.
     pub configuration_interval: Duration,
 }
@@ -229,6 +231,7 @@ impl Timing {
             health_interval,
             service_interval,
             resource_health_interval,
+            vault_interval,
             configuration_interval,
             max_concurrent_reconciles: _,
         } = *flags;
@@ -247,6 +250,7 @@ impl Timing {
                 resource_health_interval,
                 (SECOND, HOUR),
             )?,
+            vault_interval: bounded("--vault-interval", vault_interval, (SECOND, HOUR))?,
             configuration_interval: bounded(
                 "--configuration-interval",
                 configuration_interval,

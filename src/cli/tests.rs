@@ -71,6 +71,7 @@ fn without_flags_the_documented_defaults_hold() {
                 health_interval: Duration::from_mins(1),
                 service_interval: Duration::from_mins(2),
                 resource_health_interval: Duration::from_secs(30),
+                vault_interval: Duration::from_secs(10),
                 configuration_interval: Duration::from_mins(5),
             },
             max_concurrent_reconciles: NonZeroU16::new(8).unwrap(),
@@ -90,7 +91,7 @@ fn every_flag_arrives_where_it_belongs() {
         --azure-credential developer-cli --ca-bundle /etc/ca.pem --propagation-wait 1m30s \
         --recovery-window 20m --recovery-grace 5m \
         --health-interval 10s --service-interval 45s --resource-health-interval 20s \
-        --configuration-interval 2h --max-concurrent-reconciles 3";
+        --vault-interval 5s --configuration-interval 2h --max-concurrent-reconciles 3";
     let variables = [
         ("RUST_LOG", "warn"),
         ("HOSTNAME", "host"),
@@ -138,6 +139,7 @@ fn every_flag_arrives_where_it_belongs() {
                 health_interval: Duration::from_secs(10),
                 service_interval: Duration::from_secs(45),
                 resource_health_interval: Duration::from_secs(20),
+                vault_interval: Duration::from_secs(5),
                 configuration_interval: Duration::from_hours(2),
             },
             max_concurrent_reconciles: NonZeroU16::new(3).unwrap(),
@@ -281,6 +283,10 @@ fn values_that_cannot_work_are_refused_with_what_to_write() {
             "--health-interval is 500ms: write a duration from 1s to 1h",
         ),
         ("--propagation-wait 25h", "write a duration from 0s to 24h"),
+        (
+            "--vault-interval 500ms",
+            "--vault-interval is 500ms: write a duration from 1s to 1h",
+        ),
         ("--health-interval=-5s", "write a duration from 1s to 1h"),
         ("--health-interval soon", "write a duration such as 500ms"),
         (
@@ -317,6 +323,10 @@ fn values_that_cannot_work_are_refused_with_what_to_write() {
         let error = refusal(flags, &[]);
         assert!(error.contains(expected), "{flags}: {error}");
     }
+}
+
+#[test]
+fn addresses_of_a_custom_cloud_that_cannot_work_are_refused_with_what_to_write() {
     let custom = "--azure-cloud custom --azure-audience https://a.example.org";
     for (rest, expected) in [
         (

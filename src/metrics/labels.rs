@@ -90,6 +90,14 @@ label_values! {
         NoAnswer = "none",
     }
 
+    /// Where keys are read.
+    KeySource {
+        /// At their vault.
+        Vault = "vault",
+        /// Through Azure Resource Manager.
+        Arm = "arm",
+    }
+
     /// Which of Azure Resource Manager's allowances.
     Quota {
         /// Reads.
@@ -201,6 +209,16 @@ pub(super) struct ArmCallLabels {
     pub(super) provider: &'static str,
     pub(super) method: &'static str,
     pub(super) code: CodeClass,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct VaultCallLabels {
+    pub(super) code: CodeClass,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct KeySourceLabels {
+    pub(super) source: KeySource,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

@@ -1,19 +1,23 @@
 //! From the inventory to what one object is judged by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::{
     inventory::Inventory,
+    keys::{KeyId, book::slower},
     source::{CredentialKey, Item, Keyed},
     value::Value,
 };
-use crate::domain::{
-    desired::Desired,
-    fact::{Fact, Seen},
-    observed::{Assignment, Observed},
-    wants::Want,
+use crate::{
+    azure::VaultId,
+    domain::{
+        desired::Desired,
+        fact::{Fact, Seen},
+        observed::{Assignment, KeySource, Observed},
+        wants::Want,
+    },
 };
 
 /// What is known of the wants of an object.
@@ -45,11 +49,13 @@ pub(super) fn observed(
                 let fact = view.fact(want.clone(), Value::vault);
                 observed.vaults.insert(vault.clone(), fact);
             }
-            Want::Version(_, url) => {
+            Want::Version(vault, url) => {
+                view.source(&mut observed.key_sources, vault, want);
                 let fact = view.fact(want.clone(), Value::version);
                 observed.versions.insert(url.clone(), fact);
             }
             Want::Listing(vault, name) => {
+                view.source(&mut observed.key_sources, vault, want);
                 let fact = view.fact(want.clone(), Value::listing);
                 let key = (vault.clone(), name.clone());
                 observed.listings.insert(key, fact);
@@ -90,6 +96,20 @@ impl View<'_> {
             credential: self.credential.clone(),
             of: item,
         }
+    }
+
+    /// Notes where a key is read; of several keys of a vault the one that is read more slowly.
+    fn source(&self, sources: &mut BTreeMap<VaultId, KeySource>, vault: &VaultId, want: &Want) {
+        let item = Item::Want(want.clone());
+        let Some(key) = KeyId::of(&item) else { return };
+        let Some(source) = self.inventory.keys.source(&self.key(item).with(key)) else {
+            return;
+        };
+        let slowest = match sources.remove(vault) {
+            Some(before) => slower(before, source),
+            None => source,
+        };
+        sources.insert(vault.clone(), slowest);
     }
 
     /// One fact in its own type; an item that nobody watches is unread.

@@ -183,7 +183,8 @@ pub(super) fn listing(rows: &[Key]) -> Value {
     Value::Listing(versions)
 }
 
-fn attributes(key: &Key) -> KeyAttributes {
+/// The attributes of a key or a version of one.
+pub(super) fn attributes(key: &Key) -> KeyAttributes {
     KeyAttributes {
         enabled: key.enabled.unwrap_or(true),
         not_before: key.not_before,

@@ -21,6 +21,14 @@ impl Gate {
         }
     }
 
+    /// A gate for calls that go to many hosts, each with limits of its own.
+    pub(super) const fn wide() -> Self {
+        Self {
+            quick: Semaphore::const_new(WIDE),
+            all: Semaphore::const_new(ALL * 2),
+        }
+    }
+
     /// Waits for a place, then for the work.
     pub(super) async fn pass<T>(&self, work: impl Future<Output = T> + Send) -> T {
         // never closed, so a place is always given
@@ -38,6 +46,8 @@ impl Gate {
 
 /// Quick reads at a time.
 const QUICK: usize = 8;
+/// The same, where they go to many hosts.
+const WIDE: usize = 64;
 /// Reads at a time, slow ones included.
 const ALL: usize = 256;
 /// Azure answers within a few hundred milliseconds; what takes longer counts as slow.

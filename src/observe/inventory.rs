@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     entry::{Entry, Finding, News, Ticket},
+    keys::book::KeyBook,
     lists::Lists,
     schedule::Schedule,
     source::{CredentialKey, Intervals, Item, Keyed, pause},
@@ -28,6 +29,7 @@ use crate::{
         wants::Want,
     },
 };
+mod pace;
 
 /// Everything that is known, and the schedule by which it is read.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) struct Inventory {
     pub(super) schedule: Schedule,
     /// What is known of lists.
     pub(super) lists: Lists,
+    /// Where and how often each key is read.
+    pub(super) keys: KeyBook,
     intervals: Intervals,
     objects: BTreeMap<Arc<str>, Watched>,
     entries: BTreeMap<Keyed<Item>, Entry>,
@@ -58,6 +62,7 @@ impl Inventory {
     pub(super) const fn new(intervals: Intervals) -> Self {
         Self {
             schedule: Schedule::new(intervals),
+            keys: KeyBook::new(intervals),
             intervals,
             objects: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -283,13 +288,6 @@ impl Inventory {
         self.entries.get(key).and_then(Entry::read_at)
     }
 
-    /// How often an item is read from now on, which decides when it is out of date.
-    pub(super) fn set_interval(&mut self, key: &Keyed<Item>, interval: SignedDuration) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.fact.interval = interval;
-        }
-    }
-
     /// How often an item is to be read.
     pub(super) const fn interval(&self, item: &Item) -> SignedDuration {
         item.interval(&self.intervals)
@@ -322,6 +320,7 @@ impl Inventory {
         if entry.wanted_by.is_empty() {
             self.entries.remove(key);
             self.schedule.remove(key);
+            self.forget_key(key);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     },
     azure::VaultId,
     domain::{
-        fact::{Denial, Trouble, TroubleKind},
+        fact::{Trouble, TroubleKind},
         observed::Assignment,
         wants::Want,
     },
@@ -103,8 +103,12 @@ impl Observer {
     /// One call, within the bounds of its kind.
     pub(super) async fn ask<T>(&self, call: Call<T>, why: Why) -> Result<Answer<T>, ArmError> {
         match why {
-            Why::Sweep => self.sweep_gate.pass(self.arm.send(call)).await,
-            Why::Probe => self.probe_gate.pass(self.arm.send(call.urgent())).await,
+            Why::Sweep => self.sweep_gate.pass(self.planes.arm.send(call)).await,
+            Why::Probe => {
+                self.probe_gate
+                    .pass(self.planes.arm.send(call.urgent()))
+                    .await
+            }
         }
     }
 
@@ -115,8 +119,12 @@ impl Observer {
         why: Why,
     ) -> Result<Answer<Vec<T>>, ArmError> {
         match why {
-            Why::Sweep => self.sweep_gate.pass(self.arm.list(call)).await,
-            Why::Probe => self.probe_gate.pass(self.arm.list(call.urgent())).await,
+            Why::Sweep => self.sweep_gate.pass(self.planes.arm.list(call)).await,
+            Why::Probe => {
+                self.probe_gate
+                    .pass(self.planes.arm.list(call.urgent()))
+                    .await
+            }
         }
     }
 
@@ -179,10 +187,14 @@ impl Observer {
                     at: answer.asked_at,
                 })
             }
-            // nothing reads these yet, which is doubt and never bad news
-            Item::Want(Want::DeletedKey(..) | Want::Canary(_)) => Err(Failure::Refused(Denial {
-                message: "it is not read by this release".to_owned(),
-            })),
+            Item::Want(Want::DeletedKey(vault, name)) => {
+                let (deleted, at) = self.deleted_key(vault, name, why).await?;
+                Ok(Fetched {
+                    value: Value::DeletedKey(deleted),
+                    at,
+                })
+            }
+            Item::Want(Want::Canary(service)) => self.canary(service, why).await,
             Item::Want(Want::DenyAssignments(vault)) => self.denials_at(vault, why).await,
             Item::Want(Want::Assignments(vault)) => self.assignments_at(key, vault, why).await,
             Item::Want(Want::Health(service)) => {
@@ -228,7 +240,7 @@ impl Observer {
     }
 
     /// What was there a moment ago and seems gone may be a replica that lags: give it a moment.
-    async fn pause_before_bad_news(&self, key: &Keyed<Item>) {
+    pub(super) async fn pause_before_bad_news(&self, key: &Keyed<Item>) {
         let was_there = self.lock().last_value(key).is_some();
         if was_there {
             time::sleep(SECOND_LOOK).await;

@@ -208,6 +208,11 @@ impl Schedule {
         }
     }
 
+    /// Whether a source is read for anything.
+    pub(super) fn has(&self, source: &Keyed<Source>) -> bool {
+        self.slots.contains_key(source)
+    }
+
     /// The items that a source is read for.
     pub(super) fn items(&self, source: &Keyed<Source>) -> BTreeSet<Item> {
         let slot = self.slots.get(source);

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use k8s_openapi::jiff::SignedDuration;
 use uuid::Uuid;
 
+use super::keys::KeyId;
 use crate::{arm::budget::CredentialId, azure::WorkspaceId, domain::wants::Want};
 
 /// Which login a fact was read with: what one may see, another may not. Cheap to clone.
@@ -69,6 +70,8 @@ pub(super) enum Source {
     Denials(Uuid),
     /// The health of all resources of a subscription.
     Health(Uuid),
+    /// A key: the list of its versions, each version that is wanted, its deletion.
+    Key(KeyId),
 }
 
 /// How often things are read.
@@ -81,8 +84,10 @@ pub struct Intervals {
     pub services: SignedDuration,
     /// For what Resource Health says.
     pub resource_health: SignedDuration,
-    /// For what changes seldom: lists of key versions, tenants, role definitions.
+    /// For what changes seldom: tenants, role definitions, details of keys.
     pub configuration: SignedDuration,
+    /// For keys, where the vault lets us read them.
+    pub vault: SignedDuration,
 }
 
 impl Default for Intervals {
@@ -92,6 +97,7 @@ impl Default for Intervals {
             services: SignedDuration::from_mins(2),
             resource_health: SignedDuration::from_secs(30),
             configuration: SignedDuration::from_mins(5),
+            vault: SignedDuration::from_secs(10),
         }
     }
 }
@@ -100,16 +106,16 @@ impl Item {
     /// How often it is read.
     pub(super) const fn interval(&self, intervals: &Intervals) -> SignedDuration {
         match self {
-            Self::Want(Want::Tenant(_) | Want::Listing(..) | Want::DenyAssignments(_))
-            | Self::Role { .. } => intervals.configuration,
-            Self::Want(
-                Want::Identity(_)
-                | Want::Vault(_)
-                | Want::Version(..)
-                | Want::DeletedKey(..)
-                | Want::Assignments(_)
-                | Want::Canary(_),
-            ) => intervals.health,
+            Self::Want(Want::Tenant(_) | Want::DenyAssignments(_)) | Self::Role { .. } => {
+                intervals.configuration
+            }
+            Self::Want(Want::Listing(..) | Want::Version(..) | Want::DeletedKey(..)) => {
+                intervals.vault
+            }
+            Self::Want(Want::Canary(_)) => CANARY,
+            Self::Want(Want::Identity(_) | Want::Vault(_) | Want::Assignments(_)) => {
+                intervals.health
+            }
             Self::Want(Want::Service(_)) => intervals.services,
             Self::Want(Want::Health(_)) => intervals.resource_health,
         }
@@ -119,6 +125,9 @@ impl Item {
 impl Source {
     /// Where an item is read.
     pub(super) fn of(item: &Item) -> Self {
+        if let Some(key) = KeyId::of(item) {
+            return Self::Key(key);
+        }
         match item {
             Item::Want(Want::Service(service)) => Self::Services(service.workspace()),
             Item::Want(Want::Vault(vault)) => Self::Vaults(vault.id().subscription()),
@@ -138,13 +147,15 @@ impl Source {
     }
 
     /// How often it is read.
-    pub(super) const fn interval(&self, intervals: &Intervals) -> SignedDuration {
+    pub(super) fn interval(&self, intervals: &Intervals) -> SignedDuration {
         match self {
             Self::Single(item) => item.interval(intervals),
             Self::Services(_) => intervals.services,
             Self::Denials(_) => intervals.configuration,
             Self::Vaults(_) | Self::Assignments(_) => intervals.health,
             Self::Health(_) => intervals.resource_health,
+            // at least: where and how it is read decides
+            Self::Key(_) => intervals.vault.min(intervals.health),
         }
     }
 
@@ -159,9 +170,10 @@ impl Source {
             Self::Single(Item::Want(Want::Tenant(_))) => "subscriptions",
             Self::Single(Item::Want(Want::Identity(_))) => "identities",
             Self::Vaults(_) | Self::Single(Item::Want(Want::Vault(_))) => "vaults",
-            Self::Single(Item::Want(Want::Version(..))) => "key_versions",
-            Self::Single(Item::Want(Want::Listing(..))) => "key_listings",
-            Self::Single(Item::Want(Want::DeletedKey(..))) => "deleted_keys",
+            Self::Key(_)
+            | Self::Single(Item::Want(
+                Want::Version(..) | Want::Listing(..) | Want::DeletedKey(..),
+            )) => "keys",
             Self::Denials(_) | Self::Single(Item::Want(Want::DenyAssignments(_))) => {
                 "deny_assignments"
             }
@@ -179,6 +191,9 @@ impl Source {
         hash ^ (hash >> 32)
     }
 }
+
+/// How often a DICOM service is asked itself.
+const CANARY: SignedDuration = SignedDuration::from_secs(30);
 
 /// An interval as a time to wait: at least one second.
 pub(super) fn pause(interval: SignedDuration) -> Duration {

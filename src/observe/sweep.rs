@@ -69,6 +69,7 @@ impl Observer {
             Source::Assignments(subscription) => self.sweep_assignments(*subscription, items).await,
             Source::Denials(subscription) => self.sweep_denials(*subscription, items).await,
             Source::Health(subscription) => self.sweep_health(*subscription, items).await,
+            Source::Key(id) => self.sweep_key(source, id, items).await,
         }
     }
 

@@ -25,8 +25,10 @@ use crate::{
 };
 
 mod absences;
+mod canary;
 mod cost;
 mod estate;
+mod keys;
 mod lists;
 mod numbers;
 mod probes;
@@ -273,11 +275,10 @@ async fn the_age_of_the_sweeps_is_told_by_kind_and_grows_when_azure_is_silent() 
     let mut world = settled(&objects).await;
     world.pass(600).await;
     assert!(age(&world, "vaults") <= 66);
-    assert!(age(&world, "key_listings") <= 330);
     world.azure.put(&vaults_path(), Reply::Silence);
     world.pass(300).await;
     assert!(age(&world, "vaults") >= 300);
-    assert!(age(&world, "key_versions") <= 66);
+    assert!(age(&world, "keys") <= 66);
 }
 
 #[tokio::test(start_paused = true)]

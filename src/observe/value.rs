@@ -17,10 +17,6 @@ use crate::{
 
 /// The value of an item.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(
-    dead_code,
-    reason = "what reads the newest three comes in commits of its own"
-)]
 pub(super) enum Value {
     /// The tenant of a subscription.
     Tenant(Uuid),

@@ -8,6 +8,7 @@
 //! to the operator, not every byte that it sent.
 
 mod crash;
+mod data_plane;
 mod dice;
 mod estate;
 mod faults;

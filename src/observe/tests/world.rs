@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures::{FutureExt, future, future::BoxFuture};
 use http::{Request, Response};
 use k8s_openapi::jiff::{Timestamp, fmt::rfc2822};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -29,9 +29,10 @@ use crate::{
         ArmClient, ArmSettings, Transport, TransportError,
         budget::{Budgets, CredentialId, Limit, Limits},
         credential::{CredentialFactory, TokenSource},
+        data_plane::{DICOM_LIMIT, DataPlane, DataPlaneSettings, VAULT_LIMIT},
     },
     clock::{Clock, VirtualClock},
-    observe::{Intervals, Observer},
+    observe::{Intervals, Observer, Planes},
 };
 
 /// What a path answers.
@@ -42,12 +43,17 @@ pub(super) enum Reply {
     Silence,
 }
 
+/// Where ARM is.
+const ARM: &str = "management.azure.com";
+
 #[derive(Default)]
 struct Estate {
     replies: BTreeMap<String, Reply>,
     /// Answers that are given once, before the lasting one.
     once: BTreeMap<String, Vec<Reply>>,
     asked: Vec<String>,
+    /// The same of other hosts, each with its host in front.
+    asked_elsewhere: Vec<String>,
 }
 
 pub(super) struct FakeAzure {
@@ -101,6 +107,11 @@ impl FakeAzure {
         std::mem::take(&mut self.estate.lock().unwrap().asked)
     }
 
+    /// What other hosts than ARM were asked for since the last time, host first.
+    pub(super) fn asked_elsewhere(&self) -> Vec<String> {
+        std::mem::take(&mut self.estate.lock().unwrap().asked_elsewhere)
+    }
+
     /// How often a path was asked for since the last time anything was looked at.
     pub(super) fn count(&self, path: &str) -> usize {
         let path = path.to_lowercase();
@@ -108,15 +119,41 @@ impl FakeAzure {
         estate.asked.iter().filter(|asked| **asked == path).count()
     }
 
-    fn reply(&self, path: &str) -> Reply {
+    /// Nothing but ARM is open to us that was not put up.
+    fn reply(&self, host: &str, path: &str) -> Reply {
         let mut estate = self.estate.lock().unwrap();
-        estate.asked.push(path.to_owned());
-        let once = estate.once.get_mut(path).filter(|queue| !queue.is_empty());
+        let is_arm = host == ARM;
+        let place = if is_arm {
+            path.to_owned()
+        } else {
+            format!("{host}{path}")
+        };
+        if is_arm {
+            estate.asked.push(place.clone());
+        } else {
+            estate.asked_elsewhere.push(place.clone());
+        }
+        let once = estate.once.get_mut(&place);
+        let once = once.filter(|queue| !queue.is_empty());
         let once = once.map(|queue| queue.remove(0));
-        let reply = once.or_else(|| estate.replies.get(path).cloned());
+        let reply = once.or_else(|| estate.replies.get(&place).cloned());
         drop(estate);
-        reply.unwrap_or_else(|| Reply::Status(404, error("ResourceNotFound", "not there")))
+        reply.unwrap_or_else(|| {
+            if is_arm {
+                Reply::Status(404, error("ResourceNotFound", "not there"))
+            } else {
+                forbidden("ForbiddenByRbac")
+            }
+        })
     }
+}
+
+/// How a vault refuses us.
+pub(super) fn forbidden(inner: &str) -> Reply {
+    let body = json!({"error": {
+        "code": "Forbidden", "message": "no", "innererror": {"code": inner},
+    }});
+    Reply::Status(403, body)
 }
 
 impl fmt::Debug for FakeAzure {
@@ -130,9 +167,10 @@ impl Transport for FakeAzure {
         &self,
         request: Request<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        let host = request.uri().host().unwrap_or_default().to_lowercase();
         let path = request.uri().path().to_lowercase();
         async move {
-            let (status, body) = match self.reply(&path) {
+            let (status, body) = match self.reply(&host, &path) {
                 Reply::Json(body) => (200, body),
                 Reply::Status(status, body) => (status, body),
                 Reply::Silence => future::pending().await,
@@ -192,7 +230,25 @@ impl World {
             estate: Mutex::default(),
             latency: Duration::from_millis(50),
         });
-        let factory = CredentialFactory::fixed(Arc::new(FakeCredential));
+        let tokens = || {
+            let factory = CredentialFactory::fixed(Arc::new(FakeCredential));
+            Arc::new(TokenSource::new(factory, "scope", Arc::clone(&clock)))
+        };
+        let data_plane = |suffix: &str, limit| {
+            DataPlane::new(DataPlaneSettings {
+                suffix: suffix.to_owned(),
+                credential: CredentialId::new("operator"),
+                tokens: tokens(),
+                transport: Arc::<FakeAzure>::clone(&azure),
+                limit,
+                clock: Arc::clone(&clock),
+                deadline: Duration::from_secs(5),
+                instance: Uuid::from_u128(2),
+                observer: Arc::new(|_| {}),
+            })
+        };
+        let vaults = data_plane("vault.azure.net", VAULT_LIMIT);
+        let services = data_plane("dicom.azurehealthcareapis.com", DICOM_LIMIT);
         let limits = Limits {
             read,
             ..Limits::default()
@@ -200,7 +256,7 @@ impl World {
         let arm = ArmClient::try_new(ArmSettings {
             endpoint: Url::parse("https://management.azure.com/").unwrap(),
             credential: CredentialId::new("operator"),
-            tokens: Arc::new(TokenSource::new(factory, "scope", Arc::clone(&clock))),
+            tokens: tokens(),
             transport: Arc::<FakeAzure>::clone(&azure),
             budgets: Arc::new(Mutex::new(Budgets::new(limits))),
             clock: Arc::clone(&clock),
@@ -209,7 +265,12 @@ impl World {
             observer: Arc::new(|_| {}),
         });
         let intervals = Intervals::default();
-        let observer = Observer::new(Arc::new(arm.unwrap()), intervals, Arc::clone(&clock));
+        let planes = Planes {
+            arm: Arc::new(arm.unwrap()),
+            vaults,
+            services: Some(services),
+        };
+        let observer = Observer::new(planes, intervals, Arc::clone(&clock));
         Self {
             azure,
             changes: observer.changes().unwrap(),

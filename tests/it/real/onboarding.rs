@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use azure_simulator::azure::World;
 use serde_json::Value;
 
 use super::estate::Estate;
@@ -15,7 +16,9 @@ fn ten_lines_of_yaml_become_an_encrypted_and_watched_service() {
     let cluster = cluster();
     let access = cluster.access();
     let namespace = cluster.namespace("story");
-    let estate = Estate::start("story");
+    let mut world = World::builtin();
+    world.open_data_planes();
+    let estate = Estate::with("story", world);
     let scope = ["--namespace", namespace.as_str()];
     let mut operator = Operator::start(access, &estate, "story", &scope);
     operator.wait_until_ready();
@@ -73,6 +76,13 @@ fn ten_lines_of_yaml_become_an_encrypted_and_watched_service() {
     assert!(operator.probe("/livez").unwrap().contains(" 200 "));
     let metrics = operator.metrics().unwrap();
     assert!(metrics.contains("# EOF"), "{metrics}");
+    // the key was read at its vault, over a real socket
+    assert!(metrics.contains(r#"dicomenc_vault_calls_total{code="2xx"}"#));
+    eventually("the metric of where keys are read", || {
+        let now = operator.metrics().unwrap();
+        let told = now.contains(r#"dicomenc_key_source_vaults{source="vault"} 1"#);
+        told.then_some(()).ok_or(now)
+    });
     assert!(operator.stop().success());
     let said = operator.said().to_lowercase();
     assert!(!said.contains("forbidden"), "{said}");

@@ -19,11 +19,12 @@ const LIMIT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// As quick as the simulated Azure of most tests.
-const PACE: [&str; 5] = [
+const PACE: [&str; 6] = [
     "--propagation-wait=4s",
     "--health-interval=1s",
     "--service-interval=1s",
     "--resource-health-interval=1s",
+    "--vault-interval=1s",
     "--configuration-interval=3s",
 ];
 

@@ -82,15 +82,27 @@ impl<'trace> Place<'trace> {
     }
 }
 
-/// I22: a token goes to ARM and nowhere else, and nothing goes to anybody else.
+/// I22: a token goes to ARM, to a vault or to a DICOM service, to each its own, and nowhere else;
+/// nothing goes to anybody else, and nothing is written but through ARM.
 fn confinement(call: &AzureCall) -> Vec<String> {
-    let is_arm = call.url.starts_with("https://management.azure.com/");
+    let host = call.host();
+    let audience = match host.split_once('.') {
+        _ if host == "management.azure.com" => Some("https://management.azure.com"),
+        Some((_, "vault.azure.net")) => Some("https://vault.azure.net"),
+        Some((_, "dicom.azurehealthcareapis.com")) => {
+            Some("https://dicom.healthcareapis.azure.com")
+        }
+        _ => None,
+    };
     let mut broken = Vec::new();
-    if call.has_token && !is_arm {
-        broken.push("I22 a token leaves for another host".to_owned());
+    if call.audience.is_some() && call.audience.as_deref() != audience {
+        broken.push("I22 a token leaves for a host that it is not for".to_owned());
     }
-    if !is_arm && !call.is_login() {
+    if audience.is_none() && !call.is_login() {
         broken.push("I22 a call goes to a foreign host".to_owned());
+    }
+    if call.is_write() && host != "management.azure.com" {
+        broken.push("I3 a write goes to a data plane".to_owned());
     }
     broken
 }

@@ -1,5 +1,6 @@
 //! The operator's ways out: to Azure, to its login and to the API server, each in this process.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -126,6 +127,8 @@ impl Gate {
 pub(crate) struct AzureLink {
     pub(crate) outside: Outside,
     pub(crate) gate: Arc<Gate>,
+    /// Whom each token is for that came through here.
+    pub(crate) issued: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl AzureLink {
@@ -154,7 +157,7 @@ impl AzureLink {
         let mut call = AzureCall {
             method: request.method().clone(),
             url: request.uri().to_string(),
-            has_token: request.headers().contains_key(header::AUTHORIZATION),
+            audience: self.audience(request),
             body: serde_json::from_slice(request.body()).unwrap_or_default(),
             status: None,
             answer: Value::Null,
@@ -169,14 +172,28 @@ impl AzureLink {
         (trace.enter(now, What::Azure(call)), keep)
     }
 
-    async fn log_in(&self) -> azure_core::Result<AccessToken> {
+    fn audience(&self, request: &Request<Bytes>) -> Option<String> {
+        let bearer = request
+            .headers()
+            .get(header::AUTHORIZATION)?
+            .to_str()
+            .ok()?;
+        let token = bearer.trim_start_matches("Bearer ");
+        let issued = self.issued.lock().unwrap();
+        let audience = issued.get(token).cloned();
+        drop(issued);
+        Some(audience.unwrap_or_else(|| "nobody that is known".to_owned()))
+    }
+
+    async fn log_in(&self, scope: String) -> azure_core::Result<AccessToken> {
         let url = format!(
             "https://login.microsoftonline.com/{}/oauth2/v2.0/token",
             self.outside.tenant
         );
         let form = format!(
-            "grant_type=client_credentials&client_id={}&client_secret=of-the-rig&scope=https%3A%2F%2Fmanagement.azure.com%2F.default",
-            self.outside.client_id
+            "grant_type=client_credentials&client_id={}&client_secret=of-the-rig&scope={}",
+            self.outside.client_id,
+            scope.replace(':', "%3A").replace('/', "%2F")
         );
         let request = Request::post(url)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -188,6 +205,11 @@ impl AzureLink {
         let said: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
         let token = said["access_token"].as_str();
         let token = token.ok_or_else(|| failed(format!("there is no token in {said}")))?;
+        let audience = scope.trim_end_matches("/.default").to_owned();
+        self.issued
+            .lock()
+            .unwrap()
+            .insert(token.to_owned(), audience);
         let life = said["expires_in"].as_i64().unwrap_or_default();
         let end = self.outside.clock.now().as_second() + life;
         let end = OffsetDateTime::UNIX_EPOCH + azure_core::time::Duration::seconds(end);
@@ -207,7 +229,7 @@ impl Transport for AzureLink {
 impl TokenCredential for AzureLink {
     fn get_token<'a, 'b, 'c, 'd, 'e>(
         &'a self,
-        _scopes: &'b [&'c str],
+        scopes: &'b [&'c str],
         _options: Option<TokenRequestOptions<'d>>,
     ) -> Pin<Box<dyn Future<Output = azure_core::Result<AccessToken>> + Send + 'e>>
     where
@@ -216,7 +238,7 @@ impl TokenCredential for AzureLink {
         'c: 'e,
         'd: 'e,
     {
-        Box::pin(self.log_in())
+        Box::pin(self.log_in(scopes.concat()))
     }
 }
 

@@ -11,14 +11,16 @@ use dicomenc::admin::Readiness;
 use dicomenc::arm::budget::{Budgets, CredentialId, Limits};
 use dicomenc::arm::client::{ArmClient, ArmSettings};
 use dicomenc::arm::credential::{CredentialFactory, TokenSource};
+use dicomenc::arm::data_plane::{DICOM_LIMIT, DataPlane, DataPlaneSettings, VAULT_LIMIT};
 use dicomenc::azure::Cloud;
+use dicomenc::azure::cloud::DICOM_SCOPE;
 use dicomenc::clock::{Clock, VirtualClock};
 use dicomenc::controller::lease::Fence;
 use dicomenc::controller::{self, Parts};
 use dicomenc::crd::DicomEncryption;
 use dicomenc::domain::plan;
 use dicomenc::metrics::{self, Metrics};
-use dicomenc::observe::{Intervals, Observer};
+use dicomenc::observe::{Intervals, Observer, Planes};
 use http::Method;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::CustomResourceExt as _;
@@ -174,15 +176,34 @@ impl Rig {
         let link = Arc::new(AzureLink {
             outside: self.outside.clone(),
             gate: Arc::clone(gate),
+            issued: Arc::default(),
         });
         let cloud = Cloud::public();
-        let factory = CredentialFactory::fixed(Arc::<AzureLink>::clone(&link));
-        let tokens = TokenSource::new(factory, cloud.scope, Arc::clone(&clock));
+        let tokens = |scope: &str| {
+            let factory = CredentialFactory::fixed(Arc::<AzureLink>::clone(&link));
+            Arc::new(TokenSource::new(factory, scope, Arc::clone(&clock)))
+        };
+        let data_plane = |suffix: &str, scope: &str, limit| {
+            DataPlane::new(DataPlaneSettings {
+                suffix: suffix.to_owned(),
+                credential: CredentialId::new("rig"),
+                tokens: tokens(scope),
+                transport: Arc::<AzureLink>::clone(&link),
+                limit,
+                clock: Arc::clone(&clock),
+                deadline: Duration::from_secs(5),
+                instance: Uuid::new_v4(),
+                observer: Arc::new(|_| ()),
+            })
+        };
+        let services = cloud.dicom_suffix.as_deref();
+        let services = services.map(|suffix| data_plane(suffix, DICOM_SCOPE, DICOM_LIMIT));
+        let vaults = data_plane(&cloud.vault_suffix, &cloud.vault_scope(), VAULT_LIMIT);
         let arm = ArmClient::try_new(ArmSettings {
             endpoint: cloud.resource_manager,
             credential: CredentialId::new("rig"),
-            tokens: Arc::new(tokens),
-            transport: link,
+            tokens: tokens(&cloud.scope),
+            transport: Arc::<AzureLink>::clone(&link),
             budgets: Arc::new(Mutex::new(Budgets::new(Limits::default()))),
             clock: Arc::clone(&clock),
             deadline: Duration::from_mins(1),
@@ -191,8 +212,13 @@ impl Rig {
         });
         let arm = arm.unwrap();
         let intervals = self.settings.intervals;
+        let planes = Planes {
+            arm: Arc::new(arm.clone()),
+            vaults,
+            services,
+        };
         Parts {
-            observer: Observer::new(Arc::new(arm.clone()), intervals, Arc::clone(&clock)),
+            observer: Observer::new(planes, intervals, Arc::clone(&clock)),
             client: kube_client(&self.outside, gate),
             arm,
             leading_since: clock.now(),

@@ -33,8 +33,8 @@ pub(crate) struct AzureCall {
     pub(crate) method: Method,
     /// Absolute.
     pub(crate) url: String,
-    /// Whether it carries a token.
-    pub(crate) has_token: bool,
+    /// Whom the token is for that it carries, if it carries one.
+    pub(crate) audience: Option<String>,
     pub(crate) body: Value,
     /// The status of the answer; none when none came.
     pub(crate) status: Option<u16>,
@@ -168,6 +168,12 @@ impl AzureCall {
     /// Whether it asks for a token.
     pub(crate) fn is_login(&self) -> bool {
         self.url.starts_with("https://login.microsoftonline.com/")
+    }
+
+    /// The host that it goes to.
+    pub(crate) fn host(&self) -> &str {
+        let place = self.url.strip_prefix("https://").unwrap_or("not https");
+        place.split('/').next().unwrap_or_default()
     }
 
     /// Whether it could change something.

@@ -286,7 +286,13 @@ async fn each_write_on_nobodys_behalf_is_caught() {
             }),
             ("I22", "the login gets a token", |trace| {
                 let mut calls = trace.iter_mut().filter_map(azure_call);
-                calls.find(|call| call.is_login()).unwrap().has_token = true;
+                let login = calls.find(|call| call.is_login()).unwrap();
+                login.audience = Some("https://management.azure.com".to_owned());
+            }),
+            ("I22", "the token for ARM goes to a vault", |trace| {
+                let call = put(trace);
+                call.method = Method::GET;
+                "https://clinic-keys.vault.azure.net/keys".clone_into(&mut call.url);
             }),
         ],
     );
