@@ -138,7 +138,8 @@ start_operator() {
         AZURE_CLIENT_ID=22222222-2222-2222-2222-222222222222 \
         AZURE_CLIENT_SECRET=demo \
         "$binaries/dicomenc" operator --ca-bundle "$AZURE_SIMULATOR_CA" --log-format text \
-        --propagation-wait "$((600 / speed))s" --health-interval 10s \
+        --propagation-wait "$((600 / speed))s" --recovery-window "$((1800 / speed))s" \
+        --recovery-grace "$((600 / speed))s" --health-interval 10s \
         --service-interval 10s --resource-health-interval 10s --configuration-interval 30s "$@"
 }
 
