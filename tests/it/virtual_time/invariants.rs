@@ -7,6 +7,7 @@
 
 mod grant;
 mod quiet;
+mod revalidation;
 mod service;
 mod tests;
 mod truth;
@@ -41,6 +42,7 @@ pub(crate) fn violations(trace: &[Entry], propagation_wait: SignedDuration) -> V
         broken.extend(found.into_iter().map(|rule| format!("{rule}: {entry}")));
     }
     broken.extend(grant::names(trace));
+    broken.extend(revalidation::check(trace));
     broken.extend(versions_only_grow(trace));
     broken
 }

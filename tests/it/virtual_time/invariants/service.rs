@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::{Place, truth};
 use crate::virtual_time::trace::{AzureCall, Truth, What};
 
-const CMK: &str = "/properties/encryption/customerManagedKeyEncryption/keyEncryptionKeyUrl";
+pub(super) const CMK: &str =
+    "/properties/encryption/customerManagedKeyEncryption/keyEncryptionKeyUrl";
 
 /// How old the read before a write may be.
 const READ_BEFORE_WRITE: SignedDuration = SignedDuration::from_secs(2);
@@ -155,7 +156,7 @@ fn compare(place: &str, read: &Value, sent: &Value, broken: &mut Vec<String>) {
 }
 
 /// The object that acts on a service: the oldest that manages it.
-fn acting<'truth>(truth: &'truth Truth, path: &str) -> Option<&'truth Value> {
+pub(super) fn acting<'truth>(truth: &'truth Truth, path: &str) -> Option<&'truth Value> {
     let manages = |object: &&Value| {
         let mode = object["spec"]["mode"].as_str().unwrap_or("Manage");
         let target = object["spec"]["dicomServiceId"]
