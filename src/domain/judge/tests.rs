@@ -45,7 +45,7 @@ fn a_vault_that_cannot_be_depended_on_is_told_with_the_remedy_and_nothing_is_wri
         (
             |facts| facts.vault().soft_delete = false,
             Reason::SoftDeleteOff,
-            "--enable-soft-delete true",
+            "--set properties.enableSoftDelete=true",
         ),
         (
             |facts| facts.vault().purge_protection = false,

@@ -84,7 +84,7 @@ fn protected(case: &Case<'_>, id: &VaultId, vault: &Vault) -> Verdict {
         return Verdict::no(
             Reason::SoftDeleteOff,
             format!(
-                "the vault {name} has no soft delete, so a deleted key would be gone for good; switch it on: az keyvault update --name {name} --enable-soft-delete true"
+                "the vault {name} has no soft delete, so a deleted key would be gone for good; switch it on: az resource update --ids {id} --set properties.enableSoftDelete=true"
             ),
         );
     }
