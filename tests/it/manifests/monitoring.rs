@@ -1,5 +1,7 @@
 //! The alerts and the dashboard, judged by Prometheus's promtool and by Grafana's own types.
 
+mod series;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
