@@ -9,6 +9,7 @@
 
 mod crash;
 mod data_plane;
+mod denials;
 mod dice;
 mod estate;
 mod faults;
