@@ -115,7 +115,7 @@ fn choose<'facts>(
 /// Whether the identity may use the key asked for.
 pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
     let key = &case.desired.key;
-    if let Some(denied) = denied(case, principal, &key.vault) {
+    if let Some(denied) = denied(case, principal, (&key.vault, &key.name)) {
         return Finding::plain(denied);
     }
     match find(case, principal, &key.vault, &key.name) {
@@ -140,10 +140,22 @@ pub fn judge(case: &Case<'_>, principal: Uuid) -> Finding {
     }
 }
 
-/// A deny assignment that takes the use of keys in a vault from a principal, if one is known.
-pub fn denied(case: &Case<'_>, principal: Uuid, vault: &VaultId) -> Option<Verdict> {
+/// A deny assignment that takes the use of a key from a principal, if one is known. One at another
+/// key of the vault is none.
+pub fn denied(
+    case: &Case<'_>,
+    principal: Uuid,
+    (vault, key): (&VaultId, &KeyName),
+) -> Option<Verdict> {
     let denials = case.observed.denials.get(vault)?.value(case.now)?;
-    let denial = denials.iter().find(|denial| denial.stops(principal))?;
+    let (inside, own) = (
+        format!("{}/", vault.id().folded()),
+        vault.key(key).to_string(),
+    );
+    let reaches =
+        |scope: &str| !scope.to_lowercase().starts_with(&inside) || is_same_scope(scope, &own);
+    let mut stopping = denials.iter().filter(|denial| denial.stops(principal));
+    let denial = stopping.find(|denial| reaches(&denial.scope))?;
     Some(Verdict::no(
         Reason::DenyAssignment,
         format!(

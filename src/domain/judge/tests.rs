@@ -9,6 +9,7 @@ use crate::domain::fixtures::{
 use crate::domain::observed::{Attached, DeletedKey, UserAttached, VaultNetwork};
 use crate::domain::verdict::{Link, Verdict};
 
+mod denial;
 mod encryption;
 mod grant;
 

@@ -240,7 +240,7 @@ fn merged(links: &[(SignalName, Verdict)]) -> Verdict {
 }
 
 fn granted(case: &Case<'_>, holder: Uuid, (url, vault): (&KeyUrl, &VaultId)) -> Verdict {
-    if let Some(denied) = grant::denied(case, holder, vault) {
+    if let Some(denied) = grant::denied(case, holder, (vault, url.name())) {
         return denied;
     }
     match grant::find(case, holder, vault, url.name()) {
