@@ -46,7 +46,7 @@ fn gone() -> Reply {
 }
 
 /// Opens the host of a vault to us.
-fn open(world: &World, vault: &VaultId) {
+pub(super) fn open(world: &World, vault: &VaultId) {
     let azure = &world.azure;
     azure.json(&versions(vault), list(&[row(vault, &good())]));
     azure.json(&bundle_place(vault), bundle(vault, &good()));

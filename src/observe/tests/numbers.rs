@@ -9,11 +9,16 @@ const KEYS_IN_A_VAULT: usize = 20;
 /// 500 services of ours and 5,000 resources of others, at 1,000 a page.
 const PAGES_OF_HEALTH: usize = 6;
 
-/// What is read through Azure Resource Manager while the vaults' own data planes tell of keys.
-fn wants_but_keys(service: &DicomServiceId, vault: &VaultId) -> BTreeSet<Want> {
+/// All that an object wants, in the subscription where it lives.
+fn all_wants(service: &DicomServiceId, vault: &VaultId) -> BTreeSet<Want> {
     let all = wants(service, vault).into_iter();
-    all.filter(|want| !matches!(want, Want::Version(..) | Want::Listing(..)))
-        .collect()
+    let all = all.filter(|want| !matches!(want, Want::Tenant(_)));
+    let key = "dicom-cmk".parse().unwrap();
+    let here = [
+        Want::Tenant(service.id().subscription()),
+        Want::DeletedKey(vault.clone(), key),
+    ];
+    all.chain(here).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -35,6 +40,9 @@ async fn a_thousand_services_cost_four_calls_an_hour_each_and_a_fortieth_of_the_
     world.pages(&group_health_path(), &rows, 1);
     let (own, other) = (SUBSCRIPTION.to_string(), TENANT.to_string());
     world.azure.mirror(&own, &other);
+    for (_, vault) in &here {
+        keys::open(&world, vault);
+    }
     let there = here.iter().map(|(service, vault)| {
         let moved = |id: String| id.replace(&own, &other);
         let service: DicomServiceId = moved(service.to_string()).parse().unwrap();
@@ -45,12 +53,7 @@ async fn a_thousand_services_cost_four_calls_an_hour_each_and_a_fortieth_of_the_
 
     let mut world = world.sweeping();
     for (number, (service, vault)) in (1..).zip(&objects) {
-        let wants = wants_but_keys(service, vault);
-        let tenant = Want::Tenant(service.id().subscription());
-        let wants = wants
-            .into_iter()
-            .filter(|want| !matches!(want, Want::Tenant(_)));
-        let wants = wants.chain([tenant]).collect();
+        let wants = all_wants(service, vault);
         world.observer.watch(&uid(number), &wants);
     }
     world.pass(120).await;
@@ -72,6 +75,7 @@ async fn a_thousand_services_cost_four_calls_an_hour_each_and_a_fortieth_of_the_
         of("/roleassignments"),
         of("microsoft.keyvault/vaults"),
     );
+    assert_eq!(of("/keys/"), 0, "keys are read at their vaults");
     assert!(calls <= 4 * SERVICES, "{calls}");
     // 25 reads a second come back in each subscription
     let reads = of(&own);
