@@ -277,24 +277,15 @@ fn absent(case: &Case<'_>, url: &KeyUrl) -> Verdict {
         );
     }
     let key = key_id(case, url);
-    // a list that is older than the absence says nothing of it
-    let absent_at = case.observed.versions.get(url).and_then(Fact::at);
-    let listing = key
-        .as_ref()
-        .and_then(|key| case.observed.listings.get(key))
-        .filter(|fact| fact.at() >= absent_at);
-    match listing.map(|fact| fact.known(case.now)) {
-        Some(Known::Present(versions)) if !versions.is_empty() => {
-            return Verdict::no(
-                Reason::KeyVersionMissing,
-                format!(
-                    "the key {name} is in the vault {vault}, but not its version {}; restore a backup of the key that has it ({}), or correct key.version",
-                    url.version().map(ToString::to_string).unwrap_or_default(),
-                    remedy(url, KeyVersionState::NotFound)
-                ),
-            );
-        }
-        _ => {}
+    if key.as_ref().is_some_and(|key| is_left_out(case, url, key)) {
+        return Verdict::no(
+            Reason::KeyVersionMissing,
+            format!(
+                "the key {name} is in the vault {vault}, but not its version {}; restore a backup of the key that has it ({}), or correct key.version",
+                url.version().map(ToString::to_string).unwrap_or_default(),
+                remedy(url, KeyVersionState::NotFound)
+            ),
+        );
     }
     let trash = key
         .as_ref()
@@ -309,10 +300,46 @@ fn absent(case: &Case<'_>, url: &KeyUrl) -> Verdict {
             ),
         );
     }
+    if is_from_before_the_vaults_return(case, url) {
+        return Verdict::unknown(
+            Reason::NotRead,
+            format!("the vault {vault} is back, and the key {url} has not been read since"),
+        );
+    }
     Verdict::no(
         Reason::KeyNotFound,
         format!(
             "there is no key {url}; if it was deleted, bring it back: az keyvault key recover --vault-name {vault} --name {name} (a purged key comes back only from a backup: az keyvault key restore); else create it or correct spec.key"
         ),
     )
+}
+
+/// Whether the list of the key's versions tells that the key is there without this one. A list that
+/// still shows it, and is older than its absence, says nothing.
+fn is_left_out(case: &Case<'_>, url: &KeyUrl, key: &(VaultId, KeyName)) -> bool {
+    let Some(fact) = case.observed.listings.get(key) else {
+        return false;
+    };
+    let absent_at = case.observed.versions.get(url).and_then(Fact::at);
+    let versions = fact.value(case.now).map_or(&[][..], Vec::as_slice);
+    let shows_it = || {
+        let mut shown = versions.iter().map(|listed| &listed.version);
+        shown.any(|version| Some(version) == url.version())
+    };
+    !versions.is_empty() && (fact.at() >= absent_at || !shows_it())
+}
+
+/// While a vault is deleted, its keys read as absent. Once it is back, such an old absence says
+/// nothing, and must not hide that the vault's role assignments did not come back.
+fn is_from_before_the_vaults_return(case: &Case<'_>, url: &KeyUrl) -> bool {
+    let last = case.memory.access.as_ref().and_then(|access| access.reason);
+    let vault = vault_of(url, case.desired, case.memory);
+    let seen = vault.and_then(|vault| case.observed.vaults.get(&vault)?.at());
+    let absent_at = case.observed.versions.get(url).and_then(Fact::at);
+    case.memory.is_lost()
+        && matches!(
+            last,
+            Some(Reason::VaultDeleted | Reason::VaultRecoveredWithoutGrants)
+        )
+        && absent_at < seen
 }

@@ -2,8 +2,12 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use crate::crd::{AccessManagement, Reason};
-use crate::domain::fixtures::{Facts, NEIGHBOUR, SYSTEM, VAULT, assignment, at, vault_id};
+use crate::crd::{AccessManagement, KeyAccessState, Reason};
+use crate::domain::fact::{Fact, Seen};
+use crate::domain::fixtures::{
+    Facts, INTERVAL, NEIGHBOUR, NEW, OLD, SYSTEM, VAULT, absent, assignment, at, key_id, listed,
+    url, vault_id,
+};
 use crate::domain::observed::Attached;
 use crate::domain::verdict::Link;
 
@@ -144,5 +148,45 @@ fn a_date_beyond_reason_is_neither_a_panic_nor_a_grant_in_force() {
     for (age, in_force) in [(SignedDuration::MIN, false), (SignedDuration::MAX, true)] {
         let facts = Facts::by_hand().with(|facts| facts.grants()[1].age = Some(age));
         assert_eq!(facts.plan().verdicts.grant.is_yes(), in_force, "{age:?}");
+    }
+}
+
+/// The vault is seen to be back a second before its keys are.
+#[test]
+fn an_absence_from_before_the_vaults_return_does_not_hide_its_cause() {
+    let mut facts = Facts::settled();
+    let access = facts.memory.access.as_mut().unwrap();
+    access.state = KeyAccessState::Lost;
+    access.reason = Some(Reason::VaultDeleted);
+    access.lost_since = Some(at(-30));
+    facts.grants().clear();
+    *facts.listing() = absent();
+    for (read_at, reason) in [
+        (-1, Reason::VaultRecoveredWithoutGrants),
+        (0, Reason::KeyNotFound),
+    ] {
+        let gone = Fact {
+            seen: Seen::Absent { at: at(read_at) },
+            ..Fact::unread(INTERVAL)
+        };
+        facts.observed.versions.insert(url(OLD), gone);
+        let planned = facts.plan();
+        assert_eq!(planned.verdicts.of(Link::Access).reason(), reason);
+    }
+}
+
+/// At the vault the list is read first, and the version that it lacks is then looked for once more.
+#[test]
+fn a_version_that_the_list_lacks_is_missing_and_its_key_is_not_purged() {
+    let mut facts = Facts::settled();
+    facts.observed.versions.insert(url(OLD), absent());
+    facts.observed.deleted_keys.insert(key_id(), absent());
+    for (versions, reason) in [
+        (vec![listed(NEW, -7200)], Reason::KeyVersionMissing),
+        (vec![listed(OLD, -7200)], Reason::KeyPurged),
+    ] {
+        *facts.listing() = Fact::present(versions, at(-1), INTERVAL);
+        let planned = facts.plan();
+        assert_eq!(planned.verdicts.of(Link::Access).reason(), reason);
     }
 }
