@@ -43,9 +43,8 @@ pub(crate) const UPSETS: [(&str, &str); 14] = [
 ];
 
 /// Parts of URLs that faults are put on.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 7] = [
     "management.azure.com",
-    "vault.azure.net",
     "login.microsoftonline.com",
     "dicomservices",
     "roleAssignments",

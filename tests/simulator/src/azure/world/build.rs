@@ -1,6 +1,6 @@
 //! The estate that a world describes.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -137,8 +137,11 @@ impl World {
         for key in &spec.keys {
             let entry = Key::new(&key.name, None);
             vault.keys.insert(key.name.to_ascii_lowercase(), entry);
-            for _ in 0..key.versions.unwrap_or(1).max(1) {
-                vault.add_version(&key.name, key.version(now));
+            // the newest is made now, each other one a day before the next
+            for age in (0..key.versions.unwrap_or(1).max(1)).rev() {
+                let hours = i64::try_from(age).unwrap_or(0).saturating_mul(24);
+                let made = now.checked_sub(SignedDuration::from_hours(hours));
+                vault.add_version(&key.name, key.version(made.unwrap_or(now)));
             }
         }
         vault
@@ -282,7 +285,7 @@ impl KeySpec {
 fn grant(estate: &mut Estate, (principal, role, scope): (&str, &str, &str), now: Timestamp) {
     let name = guid(&format!("assignment/{scope}/{principal}/{role}"));
     let since = now
-        .checked_sub(jiff::SignedDuration::from_hours(24))
+        .checked_sub(SignedDuration::from_hours(24))
         .unwrap_or(now);
     let assignment = Assignment {
         id: format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"),
