@@ -62,13 +62,8 @@ fn trouble(error: ArmError) -> Ending {
 /// Why a vault could not be asked, in a few words about it.
 fn why(error: &ArmError) -> String {
     match error {
-        ArmError::Transport { source, .. } => match source {
-            TransportError::Timeout => "its host does not answer in time".to_owned(),
-            TransportError::Connect { .. }
-            | TransportError::TooLarge { .. }
-            | TransportError::Broken { .. }
-            | TransportError::Setup { .. } => format!("its host cannot be reached ({source})"),
-        },
+        // the same words however it fails: they stand in a status, which is not to change each time
+        ArmError::Transport { .. } => "its host cannot be reached".to_owned(),
         ArmError::Credential { .. } => "there is no token for vaults".to_owned(),
         ArmError::Refused(refusal) => format!(
             "it answers {} {}",

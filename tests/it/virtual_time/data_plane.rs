@@ -6,7 +6,7 @@ use std::time::Duration;
 use azure_simulator::azure::{KeySpec, ServiceSpec, World};
 use serde_json::{Map, Value, json};
 
-use super::estate::{SERVICE, encrypted_clinic, object};
+use super::estate::{SERVICE, encrypted_clinic, object, object_with};
 use super::rig::{Rig, Settings};
 
 /// What is promised of a key that is read at its vault.
@@ -199,4 +199,39 @@ async fn a_key_is_set_on_what_its_vault_showed() {
     assert_eq!(versions_through_arm(&rig, 0), 0);
     assert_eq!(rig.writes(0).len(), 3, "{:?}", rig.writes(0));
     rig.assert_safe();
+}
+
+/// What the canary says by itself.
+fn canary(rig: &Rig) -> Value {
+    let access = rig.status("radiology")["keyAccess"].clone();
+    let signals = access["signals"].as_array().cloned().unwrap_or_default();
+    let found = signals
+        .into_iter()
+        .find(|signal| signal["name"] == "Canary");
+    found.unwrap_or_default()["says"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_canary_tells_a_service_that_fails_and_our_own_missing_right_is_only_doubt() {
+    let watched = object_with("radiology", &json!({ "watch": { "canary": "Enabled" } }));
+    let objects = [watched];
+    let rig = Rig::with_objects(open_clinic(), Settings::default(), &objects);
+    rig.until_ready("radiology", HALF_AN_HOUR).await;
+    assert_eq!(canary(&rig), "Good", "{}", rig.tale());
+    let mark = rig.mark();
+    rig.pass(FIVE_MINUTES).await;
+    let asked = calls(&rig, mark, "clinic-radiology.dicom.azurehealthcareapis.com");
+    assert!((9..=11).contains(&asked), "{asked}");
+    rig.change("key clinic-keys/dicom-cmk disabled");
+    // the service itself finds out within a minute
+    let limit = Duration::from_mins(2);
+    rig.until("the canary tells it", limit, |rig| canary(rig) == "Bad")
+        .await;
+    rig.assert_safe();
+
+    // without the role it is not known how the service answers, and nothing else suffers
+    let closed = Rig::with_objects(encrypted_clinic(), Settings::default(), &objects);
+    closed.until_ready("radiology", HALF_AN_HOUR).await;
+    assert_eq!(canary(&closed), "Unknown");
+    closed.assert_safe();
 }

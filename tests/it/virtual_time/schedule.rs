@@ -43,8 +43,9 @@ pub(crate) const UPSETS: [(&str, &str); 14] = [
 ];
 
 /// Parts of URLs that faults are put on.
-const PLACES: [&str; 7] = [
+const PLACES: [&str; 8] = [
     "management.azure.com",
+    "vault.azure.net",
     "login.microsoftonline.com",
     "dicomservices",
     "roleAssignments",

@@ -198,23 +198,18 @@ impl World {
         }
     }
 
-    /// Lets the operator read keys at every vault, and data at every service.
+    /// Lets the operator read keys at every vault, and data at every service, by roles on the
+    /// subscriptions.
     pub fn open_data_planes(&mut self) {
-        let vaults = self
-            .vaults
-            .iter()
-            .map(|vault| (&vault.name, "Key Vault Reader"));
-        let services = self
-            .services
-            .iter()
-            .map(|own| (&own.name, "DICOM Data Reader"));
-        let given = vaults.chain(services).map(|(scope, role)| AssignmentSpec {
-            principal: "operator".to_owned(),
-            role: role.to_owned(),
-            scope: scope.clone(),
-        });
-        let given: Vec<_> = given.collect();
-        self.role_assignments.extend(given);
+        for subscription in &self.subscriptions {
+            for role in ["Key Vault Reader", "DICOM Data Reader"] {
+                self.role_assignments.push(AssignmentSpec {
+                    principal: "operator".to_owned(),
+                    role: role.to_owned(),
+                    scope: format!("/subscriptions/{subscription}"),
+                });
+            }
+        }
     }
 
     /// Reads a YAML file's text.
