@@ -164,7 +164,6 @@ reasons! {
     CreatingGrant: "The role is being assigned.",
     GrantPending: "The grant exists and may not be in force yet.",
     ApplyingKey: "The key url is being set on the service.",
-    RecordingKeyVersion: "The chosen key version is being recorded before it is used.",
     EncryptedWithAnotherKey: "Another key encrypts the service.",
     CurrentKeyUnreachable: "The key in use cannot be reached, so the service cannot change to another one.",
     CmkRemoved: "The service was put back on Microsoft-managed keys.",
