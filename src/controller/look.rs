@@ -103,11 +103,11 @@ impl Look<'_> {
             && service.at() > wrote
             && is_fresh(tenant.at())
             && identity.as_ref().is_none_or(|fact| is_fresh(fact.at()))
-            && vaults.get(vault).is_some_and(|fact| is_fresh(fact.at()))
+            && vaults.contains_key(vault)
+            && vaults.values().all(|fact| is_fresh(fact.at()))
             && versions.values().all(|fact| is_fresh(fact.at()))
-            && assignments
-                .get(vault)
-                .is_some_and(|fact| is_fresh(fact.at()))
+            && assignments.contains_key(vault)
+            && assignments.values().all(|fact| is_fresh(fact.at()))
     }
 
     /// What a write has changed.

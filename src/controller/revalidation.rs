@@ -32,6 +32,9 @@ pub(super) fn remember(state: &ObjectState, memory: &mut Memory) {
     memory.intent = state.intent;
     memory.put_at = state.put_at;
     memory.operation_at = state.operation_at;
+    memory.is_put_pending = state.accepted.as_ref().is_some_and(|write| {
+        matches!(write.step, Step::SetKeyUrl { .. } | Step::Revalidate { .. })
+    });
     if let Some(Noted { outcome, details }) = &state.revalidation {
         memory.note_revalidation(*outcome, details.clone());
     }

@@ -48,30 +48,33 @@ fn access(
     old: Option<&DicomEncryptionStatus>,
     new: &DicomEncryptionStatus,
     now: Timestamp,
-) -> Option<Transition> {
+) -> Vec<Transition> {
+    let mut told = Vec::new();
     let before = old.and_then(|status| status.key_access.as_ref());
-    let after = new.key_access.as_ref()?;
-    let same_risk = before.map(|before| &before.reason) == Some(&after.reason);
-    if before.map(|before| before.state) == Some(after.state)
-        && (after.state != KeyAccessState::AtRisk || same_risk)
-    {
-        return None;
-    }
-    let note = message(new, ConditionType::KeyAccessible);
-    let (warning, reason, note) = match after.state {
-        KeyAccessState::Lost => (true, "KeyAccessLost", note),
-        KeyAccessState::AtRisk => (true, "KeyAccessAtRisk", note),
-        KeyAccessState::Accessible => (
-            false,
-            "KeyAccessible",
-            before
-                .and_then(|before| outage(before, now))
-                .unwrap_or(note),
-        ),
-        KeyAccessState::Recovering | KeyAccessState::Unknown => return None,
+    let Some(after) = new.key_access.as_ref() else {
+        return told;
     };
-    // a risk that goes with the end of a loss is still the end of the loss
-    Some(watched(warning, reason, note))
+    let is_same_state = before.map(|before| before.state) == Some(after.state);
+    let is_same_reason = before.map(|before| &before.reason) == Some(&after.reason);
+    let note = message(new, ConditionType::KeyAccessible);
+    let ended = before.and_then(|before| outage(before, now));
+    match after.state {
+        KeyAccessState::Lost if !is_same_state => told.push(watched(true, "KeyAccessLost", note)),
+        KeyAccessState::Accessible if !is_same_state => {
+            told.push(watched(false, "KeyAccessible", ended.unwrap_or(note)));
+        }
+        KeyAccessState::AtRisk if !is_same_state || !is_same_reason => {
+            // a risk that comes with the end of a loss does not hide that end
+            told.extend(ended.map(|ended| watched(false, "KeyAccessible", ended)));
+            told.push(watched(true, "KeyAccessAtRisk", note));
+        }
+        KeyAccessState::Lost
+        | KeyAccessState::Accessible
+        | KeyAccessState::AtRisk
+        | KeyAccessState::Recovering
+        | KeyAccessState::Unknown => {}
+    }
+    told
 }
 
 /// How long access was away, when it was.

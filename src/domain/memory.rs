@@ -31,6 +31,8 @@ pub struct Memory {
     /// When this process last sent a PUT of the service that Azure accepted, as long as nothing but
     /// its principal stood between the service and its key since.
     pub put_at: Option<Timestamp>,
+    /// Whether Azure accepted such a PUT whose end has not been seen yet.
+    pub is_put_pending: bool,
     /// When this process last saw an operation on the service, whoever began it.
     pub operation_at: Option<Timestamp>,
 }
@@ -199,6 +201,12 @@ impl Memory {
                 // Unknown keeps an alarm that was raised before it.
                 KeyAccessState::Unknown => access.lost_since.is_some(),
             })
+    }
+
+    /// Whether access was lost, when it was last told, for this reason.
+    pub fn lost_by(&self, reason: Reason) -> bool {
+        let last = self.access.as_ref().and_then(|access| access.reason);
+        self.is_lost() && last == Some(reason)
     }
 
     /// The principal for which the key now in use was set, as far as is known.

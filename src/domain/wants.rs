@@ -47,6 +47,20 @@ pub fn vault_of(url: &KeyUrl, desired: &Desired, memory: &Memory) -> Option<Vaul
         .cloned()
 }
 
+/// The vaults that may hold a key: a name is unique in Azure, so of two ids with it one is wrong, or
+/// from before the vault was moved.
+pub fn vaults_of(url: &KeyUrl, desired: &Desired, memory: &Memory) -> Vec<VaultId> {
+    let applied = memory.applied.as_ref().map(|applied| &applied.vault);
+    let mut found: Vec<VaultId> = [Some(&desired.key.vault), applied]
+        .into_iter()
+        .flatten()
+        .filter(|vault| vault.name().eq_ignore_ascii_case(url.vault_name()))
+        .cloned()
+        .collect();
+    found.dedup();
+    found
+}
+
 /// What to look at for an object, as far as is known now. What is seen of the service, and the
 /// version that is then chosen, add to it.
 pub fn wants(
@@ -79,7 +93,7 @@ pub fn wants(
             wants.insert(Want::Version(holder, url.clone()));
         }
     }
-    if let Some(holder) = in_use.and_then(|url| vault_of(url, desired, memory)) {
+    for holder in in_use.map_or_else(Vec::new, |url| vaults_of(url, desired, memory)) {
         wants.insert(Want::Vault(holder.clone()));
         wants.insert(Want::DenyAssignments(holder.clone()));
         wants.insert(Want::Assignments(holder));

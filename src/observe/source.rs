@@ -112,12 +112,11 @@ impl Item {
             Self::Want(Want::Listing(..) | Want::Version(..) | Want::DeletedKey(..)) => {
                 intervals.vault
             }
-            Self::Want(Want::Canary(_)) => CANARY,
             Self::Want(Want::Identity(_) | Want::Vault(_) | Want::Assignments(_)) => {
                 intervals.health
             }
             Self::Want(Want::Service(_)) => intervals.services,
-            Self::Want(Want::Health(_)) => intervals.resource_health,
+            Self::Want(Want::Health(_) | Want::Canary(_)) => intervals.resource_health,
         }
     }
 }
@@ -191,9 +190,6 @@ impl Source {
         hash ^ (hash >> 32)
     }
 }
-
-/// How often a DICOM service is asked itself.
-const CANARY: SignedDuration = SignedDuration::from_secs(30);
 
 /// An interval as a time to wait: at least one second.
 pub(super) fn pause(interval: SignedDuration) -> Duration {

@@ -16,7 +16,6 @@ use crate::domain::fact::Known;
 use crate::domain::observed::{Encryption, Service};
 use crate::domain::rollup::Why;
 use crate::domain::verdict::Verdict;
-use crate::domain::wants::vault_of;
 
 use self::signals::{Conclusion, Signals};
 
@@ -73,7 +72,7 @@ pub fn judge(case: &Case<'_>) -> Access {
 }
 
 fn encrypted(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Access {
-    let Some(vault) = vault_of(url, case.desired, case.memory) else {
+    let Some(vault) = signals::vault_in_use(case, url) else {
         return kept(
             case,
             Verdict::unknown(

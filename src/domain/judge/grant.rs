@@ -147,7 +147,20 @@ pub fn denied(
     principal: Uuid,
     (vault, key): (&VaultId, &KeyName),
 ) -> Option<Verdict> {
-    let denials = case.observed.denials.get(vault)?.value(case.now)?;
+    let known = case
+        .observed
+        .denials
+        .get(vault)
+        .map_or(Known::UNREAD, |fact| fact.known(case.now));
+    let what = format!("the deny assignments at {}", vault.name());
+    let told = case.memory.lost_by(Reason::DenyAssignment);
+    let denials = match known {
+        Known::Present(denials) => denials,
+        // a denial that was seen is over only when it is seen to be
+        Known::Refused(denial) => return told.then(|| Verdict::refused(&what, denial)),
+        Known::Unknown(doubt) => return told.then(|| Verdict::doubt(&what, &doubt)),
+        Known::Absent => return None,
+    };
     let (inside, own) = (
         format!("{}/", vault.id().folded()),
         vault.key(key).to_string(),

@@ -102,6 +102,13 @@ pub fn reads(case: &Case<'_>, service: &Service, url: &KeyUrl, principal: Option
             "the user-assigned identity with which the service reads its key was deleted",
         );
     }
+    // a deletion that was seen is over only when the identity is seen again
+    if case.memory.lost_by(Reason::IdentityDeleted)
+        && let Some(wanted) = is_asked_for(case, service)
+        && let Some(doubt) = unseen(case, wanted)
+    {
+        return doubt;
+    }
     let Some(principal) = principal else {
         return Verdict::unknown(
             Reason::NotRead,
@@ -121,18 +128,32 @@ pub fn reads(case: &Case<'_>, service: &Service, url: &KeyUrl, principal: Option
 
 /// Whether the one identity that is attached is the one asked for, and is gone.
 fn is_reader_deleted(case: &Case<'_>, service: &Service) -> bool {
+    let fact = case.observed.identity.as_ref();
+    let is_absent = fact.is_some_and(|fact| fact.known(case.now) == Known::Absent);
+    is_absent && is_asked_for(case, service).is_some()
+}
+
+/// The one identity that is attached, if it is the one asked for.
+fn is_asked_for<'facts>(case: &Case<'facts>, service: &Service) -> Option<&'facts IdentityId> {
     let Attached::User(attached) = &service.identity else {
-        return false;
+        return None;
     };
-    let is_absent = case
-        .observed
-        .identity
-        .as_ref()
-        .is_some_and(|fact| fact.known(case.now) == Known::Absent);
     let [only] = attached.as_slice() else {
-        return false;
+        return None;
     };
-    is_absent && case.desired.identity.as_ref() == Some(&only.id)
+    let wanted = case.desired.identity.as_ref();
+    wanted.filter(|wanted| **wanted == only.id)
+}
+
+/// Why the identity asked for cannot be seen, if it cannot.
+fn unseen(case: &Case<'_>, wanted: &IdentityId) -> Option<Verdict> {
+    let what = format!("the identity {}", wanted.id().name());
+    let fact = case.observed.identity.as_ref();
+    match fact.map_or(Known::UNREAD, |fact| fact.known(case.now)) {
+        Known::Present(_) | Known::Absent => None,
+        Known::Refused(denial) => Some(Verdict::refused(&what, denial)),
+        Known::Unknown(doubt) => Some(Verdict::doubt(&what, &doubt)),
+    }
 }
 
 fn absent(case: &Case<'_>, service: &Service, wanted: &IdentityId) -> Finding {

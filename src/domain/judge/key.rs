@@ -15,6 +15,9 @@ use crate::domain::wants::vault_of;
 /// A version that the service does not use yet must be good for at least this long.
 pub const MINIMUM_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How long a key may be in neither list while it is being deleted.
+const LASTING_ABSENCE: SignedDuration = SignedDuration::from_mins(2);
+
 /// The operations that the service needs the key to permit.
 const NEEDED_OPERATIONS: [&str; 2] = ["wrapKey", "unwrapKey"];
 
@@ -100,6 +103,21 @@ pub fn remedy(url: &KeyUrl, state: KeyVersionState) -> String {
         }
         KeyVersionState::Enabled | KeyVersionState::Unknown => "nothing to do".to_owned(),
     }
+}
+
+/// A key that is being deleted is for a moment in neither list, so "purged" needs a vault in which
+/// that is possible, or an absence that has lasted.
+fn may_be_purged(case: &Case<'_>, url: &KeyUrl) -> bool {
+    let vault = vault_of(url, case.desired, case.memory);
+    let vault = vault.and_then(|id| case.observed.vaults.get(&id)?.value(case.now));
+    let is_unprotected = vault.is_some_and(|vault| !vault.purge_protection);
+    let lost = case
+        .memory
+        .access
+        .as_ref()
+        .filter(|_| case.memory.is_lost());
+    let seen_at = lost.and_then(|access| access.lost_seen_at);
+    is_unprotected || seen_at.is_some_and(|at| case.now.duration_since(at) > LASTING_ABSENCE)
 }
 
 /// What is left of the key, if it is known to be deleted.
@@ -291,7 +309,7 @@ fn absent(case: &Case<'_>, url: &KeyUrl) -> Verdict {
         .as_ref()
         .and_then(|key| case.observed.deleted_keys.get(key));
     let is_gone = trash.is_some_and(|fact| fact.known(case.now) == Known::Absent);
-    if is_gone && case.memory.versions.contains(url) {
+    if is_gone && case.memory.versions.contains(url) && may_be_purged(case, url) {
         return Verdict::no(
             Reason::KeyPurged,
             format!(

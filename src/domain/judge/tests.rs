@@ -1,10 +1,10 @@
 //! Each link by itself: every reason, and the remedy that its message names.
 
-use crate::crd::Reason;
+use crate::crd::{KeyAccessState, Reason};
 use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
 use crate::domain::fixtures::{
     Facts, IDENTITY, INTERVAL, NEIGHBOUR, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, absent, at,
-    key_id, listed, present, url, value, vault_id,
+    key_id, listed, present, url, value, vault_id, verified,
 };
 use crate::domain::observed::{Attached, DeletedKey, UserAttached, VaultNetwork};
 use crate::domain::verdict::{Link, Verdict};
@@ -202,7 +202,7 @@ fn gone(facts: &mut Facts, trash: Fact<DeletedKey>) {
 
 #[test]
 fn a_key_that_is_gone_is_told_as_deleted_purged_or_never_there() {
-    let rows: [Row; 4] = [
+    let rows: [Row; 5] = [
         (
             |facts| {
                 let trash = DeletedKey {
@@ -216,6 +216,18 @@ fn a_key_that_is_gone_is_told_as_deleted_purged_or_never_there() {
         ),
         (
             |facts| gone(facts, absent()),
+            Reason::KeyNotFound,
+            "if it was deleted, bring it back",
+        ),
+        (
+            |facts| {
+                gone(facts, absent());
+                let mut lost = verified(at(-300));
+                lost.state = KeyAccessState::Lost;
+                lost.lost_since = Some(at(-180));
+                lost.lost_seen_at = Some(at(-180));
+                facts.memory.access = Some(lost);
+            },
             Reason::KeyPurged,
             "only a backup of the key, which keeps its versions, can help: az keyvault key restore",
         ),

@@ -9,7 +9,7 @@ use crate::crd::{
     KeyAccessState, KeyAccessStatus, KeyVersionStatus, RevalidationOutcome, RevalidationStatus,
     SignalStatus,
 };
-use crate::domain::judge::access::Loss;
+use crate::domain::judge::access::{Loss, recovery};
 use crate::domain::judge::{Case, key};
 use crate::domain::plan::Plan;
 
@@ -82,9 +82,11 @@ fn revalidation(plan: &Plan, case: &Case<'_>) -> Option<RevalidationStatus> {
         .and_then(|access| access.revalidation.as_ref());
     if plan.begin_revalidation {
         let since = plan.access.loss.map_or(case.now, |loss| loss.since);
+        // one that was recorded and never sent is no attempt
+        let unsent = i32::from(recovery::is_unsent(case));
         let before = last
             .filter(|last| last.at >= since)
-            .map_or(0, |last| last.attempts);
+            .map_or(0, |last| last.attempts.saturating_sub(unsent));
         return Some(RevalidationStatus {
             at: Time(whole_second(case.now)),
             attempts: before.saturating_add(1),

@@ -21,6 +21,12 @@ pub(super) fn hold(case: &Case<'_>, standing: &Standing, planned: &Plan) {
             planned.access
         );
     }
+    if case.memory.is_lost() && planned.access.verdict.is_yes() {
+        assert!(
+            is_all_seen(case),
+            "I17, an alarm that clears without evidence: {case:#?}"
+        );
+    }
     if planned.summary.ready.is_yes() {
         for link in Link::ALL {
             assert!(
@@ -214,6 +220,25 @@ fn is_granted(case: &Case<'_>, principal: Uuid) -> bool {
             && one.gives_key_use == Some(true)
             && one.age.is_some_and(|age| age + since >= WAIT)
     })
+}
+
+/// Whether everything on which access depends was seen lately.
+fn is_all_seen(case: &Case<'_>) -> bool {
+    let Some(service) = case.observed.service.value(case.now) else {
+        return false;
+    };
+    let Some(url) = service.encryption.url() else {
+        return false;
+    };
+    let seen_vault = case.observed.vaults.iter().any(|(id, fact)| {
+        let grants = case.observed.assignments.get(id);
+        id.name() == url.vault_name()
+            && fact.value(case.now).is_some_and(is_open)
+            && grants.is_some_and(|fact| fact.value(case.now).is_some())
+    });
+    let version = case.observed.versions.get(url);
+    let version = version.and_then(|fact| fact.value(case.now));
+    seen_vault && version.is_some_and(|version| version.attributes.enabled)
 }
 
 /// Something fresh that by itself takes the key away from the service.

@@ -269,16 +269,76 @@ fn a_loss_that_nobody_watched_counts_from_the_last_time_all_was_seen_good() {
 }
 
 #[test]
-fn the_evidence_itself_tells_the_moment_of_a_loss_where_it_can() {
-    let mut world = World::settled();
+fn the_evidence_tells_the_moment_of_a_loss_only_if_somebody_watched() {
+    for watched in [true, false] {
+        let mut world = World::settled();
+        world.pass();
+        let verified = world.now;
+        world.pass_time(minutes(50));
+        let told = world.now - SignedDuration::from_secs(30);
+        if watched {
+            world.watched_at = Some(world.now - minutes(1));
+        } else {
+            world.watched_at = None;
+        }
+        let attributes = &mut world.versions.get_mut(&first()).unwrap().attributes;
+        attributes.enabled = false;
+        attributes.updated = Some(told);
+        let since = world.pass().access.loss.unwrap().since;
+        assert_eq!(since, if watched { told } else { verified });
+    }
+}
+
+#[test]
+fn a_put_of_which_nobody_knows_whether_it_was_sent_is_not_believed() {
+    for health in [None, Some(says(HealthState::Available, start()))] {
+        let mut world = lost(false);
+        world.health = health;
+        restore(&mut world, minutes(40));
+        world.intent = None;
+        for _ in 0..58 {
+            world.pass_time(minutes(1));
+            world.pass();
+            assert_eq!(state(&world), KeyAccessState::Recovering);
+        }
+        world.pass_time(minutes(4));
+        world.pass();
+        world.pass();
+        assert_eq!(puts(&world), 1);
+    }
+}
+
+#[test]
+fn a_record_that_has_grown_old_is_made_anew_before_the_put() {
+    let mut world = lost(true);
+    restore(&mut world, minutes(40));
+    let first_record = world.intent.unwrap();
+    world.pass_time(minutes(30));
     world.pass();
-    world.watched_at = None;
-    world.pass_time(minutes(50));
-    let told = world.now - minutes(7);
-    let attributes = &mut world.versions.get_mut(&first()).unwrap().attributes;
-    attributes.enabled = false;
-    attributes.updated = Some(told);
-    assert_eq!(world.pass().access.loss.unwrap().since, told);
+    assert_eq!(world.steps, []);
+    assert!(world.intent.unwrap() > first_record);
+    world.pass();
+    assert_eq!(puts(&world), 1);
+}
+
+#[test]
+fn a_service_that_was_never_seen_good_gets_the_put_once_its_key_is_back() {
+    let mut world = World::by_hand();
+    world.versions.get_mut(&first()).unwrap().attributes.enabled = false;
+    world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "False/KeyDisabled");
+    restore(&mut world, minutes(1));
+    world.pass();
+    assert_eq!(puts(&world), 1);
+}
+
+#[test]
+fn another_id_for_the_vault_in_use_is_no_loss() {
+    let mut world = World::settled();
+    world.desired.key.vault = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/typo/providers/Microsoft.KeyVault/vaults/clinic-keys".parse().unwrap();
+    world.pass();
+    assert_eq!(world.shown("Stalled"), "True/VaultNotFound");
+    assert_eq!(state(&world), KeyAccessState::Accessible);
 }
 
 #[test]

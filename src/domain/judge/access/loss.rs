@@ -112,7 +112,7 @@ pub(super) fn of(case: &Case<'_>, reason: Reason, url: &KeyUrl) -> Loss {
     }
 }
 
-/// The moment that the evidence itself tells; else now, if somebody was watching; else the last
+/// If somebody was watching, the moment that the evidence itself tells, else now. If not, the last
 /// time that it was seen good, because it cannot have begun earlier.
 fn began(case: &Case<'_>, reason: Reason, url: &KeyUrl) -> Timestamp {
     let verified = case
@@ -122,12 +122,13 @@ fn began(case: &Case<'_>, reason: Reason, url: &KeyUrl) -> Timestamp {
         .and_then(|access| access.verified_at);
     let last_good = case.memory.watched_at.max(verified);
     let is_possible = |at: &Timestamp| *at <= case.now && last_good.is_none_or(|good| good <= *at);
-    if let Some(told) = told_by_evidence(case, reason, url).filter(is_possible) {
-        return told;
-    }
+    let told = told_by_evidence(case, reason, url).filter(is_possible);
     match last_good {
-        Some(good) if case.now.duration_since(good) > unwatched_after(case) => good,
-        Some(_) | None => case.now,
+        // what is told is the latest change, and there may have been one before it; an expiry is exact
+        Some(good) if case.now.duration_since(good) > unwatched_after(case) => told
+            .filter(|_| reason == Reason::KeyExpired)
+            .unwrap_or(good),
+        Some(_) | None => told.unwrap_or(case.now),
     }
 }
 

@@ -7,15 +7,19 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::azure::{KeyUrl, VaultId};
-use crate::crd::{KeyAccessState, Reason, Revalidate, RevalidationOutcome};
+use crate::crd::{KeyAccessState, Mode, Reason, Revalidate, RevalidationOutcome};
 
 use super::loss::{self, Loss};
 use super::signals::{Signals, Word};
 use super::{Access, accessible, unknown};
 use crate::domain::judge::{Case, Next, identity};
+use crate::domain::memory::Revalidation;
 use crate::domain::observed::{Provisioning, Service};
 use crate::domain::step::Step;
 use crate::domain::verdict::Verdict;
+
+/// How long after its record a revalidation may be sent.
+const RECORD_HOLDS: SignedDuration = SignedDuration::from_mins(2);
 
 /// The shortest time between two such PUTs of one service.
 pub const REVALIDATION_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -70,12 +74,21 @@ pub(super) fn judge(
 }
 
 /// Whether the revalidation that is due was recorded by this process, so that it may be sent.
+///
+/// A record is good for a short while only, so that the hour counts from the PUT itself.
 pub fn is_begun(case: &Case<'_>) -> bool {
-    let last = case.memory.access.as_ref();
-    last.and_then(|access| access.revalidation.as_ref())
-        .is_some_and(|last| {
-            last.outcome == RevalidationOutcome::Begun && case.memory.intent == Some(last.at)
-        })
+    is_unsent(case) && last(case).is_some_and(|last| case.now <= later(last.at, RECORD_HOLDS))
+}
+
+/// Whether this process recorded the latest revalidation and surely did not send it.
+pub fn is_unsent(case: &Case<'_>) -> bool {
+    last(case).is_some_and(|last| {
+        last.outcome == RevalidationOutcome::Begun && case.memory.intent == Some(last.at)
+    })
+}
+
+fn last<'facts>(case: &Case<'facts>) -> Option<&'facts Revalidation> {
+    case.memory.access.as_ref()?.revalidation.as_ref()
 }
 
 /// Where a service is on the way back.
@@ -121,10 +134,12 @@ impl Road<'_> {
         }
         match put {
             Some(put) => self.after_put(put, grace),
-            None if self.restored > self.loss.until => Stage::Due(format!(
-                "the service was without its key for more than the {} in which it heals by itself",
-                spoken(self.case.settings.recovery_window)
-            )),
+            None if self.restored > self.loss.until || !self.was_ever_good() => {
+                Stage::Due(format!(
+                    "the service was without its key for more than the {} in which it heals by itself, or for a time that nobody knows",
+                    spoken(self.case.settings.recovery_window)
+                ))
+            }
             None => self.within_window(grace),
         }
     }
@@ -161,6 +176,9 @@ impl Road<'_> {
     fn after_put(&self, put: Timestamp, grace: SignedDuration) -> Stage {
         let until = later(put, grace);
         let again = later(put, REVALIDATION_EVERY);
+        // what is read right after a write proves nothing
+        let effect = later(put, grace.checked_div(10).unwrap_or(grace));
+        let is_too_early = self.case.memory.is_put_pending || self.case.now < effect;
         let why = match (&self.service.provisioning, &self.word) {
             (Provisioning::Failed(word), _) => {
                 format!("the operation of the PUT ended {word}{}", self.details())
@@ -175,6 +193,19 @@ impl Road<'_> {
                 };
             }
             (_, Word::Ill(ill)) => format!("{ill}{}", self.details()),
+            (_, Word::Unmoved | Word::Silent) if self.is_uncertain(put) => {
+                return Stage::Due(
+                    "it is not known whether Azure got the PUT that was to bring the service back"
+                        .to_owned(),
+                );
+            }
+            (_, Word::Unmoved | Word::Silent) if is_too_early => {
+                return Stage::Wait {
+                    until: Some(effect),
+                    reason: Reason::Revalidating,
+                    message: format!("the PUT that brings the service back was made at {put:.0}"),
+                };
+            }
             (_, Word::Back | Word::Unmoved | Word::Silent) => return Stage::Over,
         };
         if self.case.now >= again {
@@ -182,6 +213,22 @@ impl Road<'_> {
         } else {
             Stage::Failed { again, why }
         }
+    }
+
+    /// Whether all was ever seen good: else nobody knows how long the loss was.
+    fn was_ever_good(&self) -> bool {
+        let access = self.case.memory.access.as_ref();
+        access.is_some_and(|access| access.verified_at.is_some())
+    }
+
+    /// Whether it is not known that the latest PUT reached Azure.
+    fn is_uncertain(&self, put: Timestamp) -> bool {
+        self.case
+            .memory
+            .put_at
+            .is_none_or(|accepted| accepted < put)
+            && last(self.case)
+                .is_some_and(|last| last.at == put && last.outcome == RevalidationOutcome::Begun)
     }
 
     fn due(&self, why: &str) -> Access {
@@ -193,13 +240,8 @@ impl Road<'_> {
             );
             return self.recovering(Reason::RevalidationDue, message, Next::Person);
         }
-        let last = case
-            .memory
-            .access
-            .as_ref()
-            .and_then(|access| access.revalidation.as_ref());
-        let free = last.map_or(case.now, |last| later(last.at, REVALIDATION_EVERY));
-        if !is_begun(case) && free > case.now {
+        let free = last(case).map_or(case.now, |last| later(last.at, REVALIDATION_EVERY));
+        if !is_unsent(case) && free > case.now {
             let message = format!(
                 "{why}; it needs a PUT of itself, of which there is at most one an hour: the next is due at {free:.0}"
             );
@@ -249,14 +291,14 @@ impl Road<'_> {
     /// the object leaves it to people: any operation, because Azure does not tell them apart.
     fn latest_put(&self) -> Option<Timestamp> {
         let memory = self.case.memory;
-        let last = memory
-            .access
-            .as_ref()
-            .and_then(|access| access.revalidation.as_ref());
-        let ours = last.filter(|_| !is_begun(self.case)).map(|last| last.at);
-        let others = (self.case.desired.revalidate == Revalidate::Manual)
-            .then_some(memory.operation_at)
-            .flatten();
+        let ours = last(self.case)
+            .filter(|_| !is_unsent(self.case))
+            .map(|last| last.at);
+        let desired = self.case.desired;
+        let is_left_to_others = desired.revalidate == Revalidate::Manual
+            || desired.mode == Mode::Observe
+            || desired.suspend;
+        let others = is_left_to_others.then_some(memory.operation_at).flatten();
         let since_restored = [ours, others].into_iter().flatten();
         let since_restored = since_restored.filter(|at| *at >= self.restored);
         // one that was itself what was missing, for a principal that changed, comes before
@@ -265,8 +307,8 @@ impl Road<'_> {
     }
 
     fn details(&self) -> String {
-        let last = self.case.memory.access.as_ref();
-        last.and_then(|access| access.revalidation.as_ref()?.details.as_ref())
+        last(self.case)
+            .and_then(|last| last.details.as_ref())
             .map_or_else(String::new, |details| format!(" ({details})"))
     }
 }

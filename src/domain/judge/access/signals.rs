@@ -10,7 +10,7 @@ use crate::domain::fact::{Known, Seen};
 use crate::domain::judge::{Case, grant, identity, key, vault};
 use crate::domain::observed::{Canary, Health, HealthState, Provisioning, Service};
 use crate::domain::verdict::Verdict;
-use crate::domain::wants::vault_of;
+use crate::domain::wants::vaults_of;
 
 /// One source of knowledge, for the status.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -199,8 +199,18 @@ impl Signals {
 /// What the links between the service and a key say together: the first bad one, else the first
 /// doubtful one, else yes. `None` if the key's vault is not known.
 pub fn chain(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Option<Verdict> {
-    let vault = vault_of(url, case.desired, case.memory)?;
+    let vault = vault_in_use(case, url)?;
     Some(merged(&links(case, service, (url, &vault))))
+}
+
+/// The vault of the key in use: of two ids with its name, the one that is there.
+pub(super) fn vault_in_use(case: &Case<'_>, url: &KeyUrl) -> Option<VaultId> {
+    let named = vaults_of(url, case.desired, case.memory);
+    let is_there = |vault: &&VaultId| {
+        let fact = case.observed.vaults.get(*vault);
+        fact.is_some_and(|fact| fact.value(case.now).is_some())
+    };
+    named.iter().find(is_there).or(named.first()).cloned()
 }
 
 fn links(
@@ -361,4 +371,4 @@ fn canary(case: &Case<'_>) -> Option<Voice> {
 
 /// Azure's clock and ours, and the time between a return and our first sight of it.
 const CLOCKS_APART: k8s_openapi::jiff::SignedDuration =
-    k8s_openapi::jiff::SignedDuration::from_mins(5);
+    k8s_openapi::jiff::SignedDuration::from_secs(90);
