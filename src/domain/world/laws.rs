@@ -234,7 +234,7 @@ fn is_all_seen(case: &Case<'_>) -> bool {
         let grants = case.observed.assignments.get(id);
         id.name() == url.vault_name()
             && fact.value(case.now).is_some_and(is_open)
-            && grants.is_some_and(|fact| fact.value(case.now).is_some())
+            && grants.is_some_and(|seen| seen.value(case.now).is_some())
     });
     let version = case.observed.versions.get(url);
     let version = version.and_then(|fact| fact.value(case.now));

@@ -210,7 +210,11 @@ pub(super) fn vault_in_use(case: &Case<'_>, url: &KeyUrl) -> Option<VaultId> {
         let fact = case.observed.vaults.get(*vault);
         fact.is_some_and(|fact| fact.value(case.now).is_some())
     };
-    named.iter().find(is_there).or(named.first()).cloned()
+    named
+        .iter()
+        .find(is_there)
+        .or_else(|| named.first())
+        .cloned()
 }
 
 fn links(

@@ -183,7 +183,7 @@ fn a_version_that_the_list_lacks_is_missing_and_its_key_is_not_purged() {
     facts.observed.deleted_keys.insert(key_id(), absent());
     for (versions, reason) in [
         (vec![listed(NEW, -7200)], Reason::KeyVersionMissing),
-        (vec![listed(OLD, -7200)], Reason::KeyPurged),
+        (vec![listed(OLD, -7200)], Reason::KeyNotFound),
     ] {
         *facts.listing() = Fact::present(versions, at(-1), INTERVAL);
         let planned = facts.plan();
