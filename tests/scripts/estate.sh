@@ -38,6 +38,8 @@ fail() {
 run_in_background() {
     local name=$1
     shift
+    # here and now: what the last run printed must not be taken for the answer of this one
+    : >"$demo/$name.out"
     "${leash[@]}" "$@" >"$demo/$name.out" 2>"$demo/$name.log" 9>&- &
     background[$name]=$!
     started+=("$name")
