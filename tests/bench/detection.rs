@@ -11,7 +11,7 @@ use crate::figures::{Figure, count, distribution};
 use crate::jobs::{Job, in_virtual_time};
 use crate::losses::{KINDS, Kind, Words};
 use crate::scale::settings;
-use crate::statuses::{Reader, Written, has, ready};
+use crate::statuses::{Reader, Written, is_well, ready};
 use crate::virtual_time::dice::Dice;
 use crate::virtual_time::rig::Rig;
 
@@ -84,11 +84,7 @@ struct Trial {
 impl Trial {
     async fn new(kind: &'static Kind) -> Self {
         let scale = kind.scale;
-        let mut settings = settings();
-        (kind.settle)(&mut settings);
-        let mut world = scale.world();
-        (kind.prepare)(&mut world);
-        let rig = Rig::with_objects(world, settings, &scale.objects());
+        let rig = Rig::with_objects(scale.world(), settings(), &scale.objects());
         let limit = Duration::from_hours(1);
         rig.until("all objects are ready", limit, |rig| {
             ready(rig) == scale.services
@@ -202,8 +198,4 @@ impl Trial {
     fn seconds(&mut self, from: u64, to: u64) -> SignedDuration {
         SignedDuration::try_from(self.dice.seconds(from, to)).unwrap()
     }
-}
-
-fn is_well(status: &Value) -> bool {
-    status["keyAccess"]["state"] == "Accessible" && has(status, "Ready", "True", "")
 }

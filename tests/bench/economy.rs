@@ -32,13 +32,22 @@ const AN_HOUR: Duration = Duration::from_hours(1);
 
 /// All that is measured here, the longest first.
 pub(crate) fn jobs() -> Vec<Job> {
-    let mut jobs: Vec<Job> = [1_000, 100, 10]
-        .map(|services| Job {
+    let hour = |about: &str, scale: Scale| {
+        let about = about.to_owned();
+        Job {
             part: "economy",
-            about: format!("an hour of watching {services} services"),
-            work: Box::new(move || in_virtual_time(an_hour(services))),
-        })
+            about: format!("an hour of watching {} services{about}", scale.services),
+            work: Box::new(move || in_virtual_time(an_hour(scale, about))),
+        }
+    };
+    let through_arm = Scale {
+        is_open: false,
+        ..Scale::of(100)
+    };
+    let mut jobs: Vec<Job> = [10_000, 1_000, 100, 10]
+        .map(|services| hour("", Scale::of(services)))
         .into();
+    jobs.push(hour("_arm", through_arm));
     jobs.push(Job {
         part: "economy",
         about: "onboarding, and a settled day after it".to_owned(),
@@ -48,8 +57,8 @@ pub(crate) fn jobs() -> Vec<Job> {
 }
 
 /// Settled services, watched for an hour.
-async fn an_hour(services: usize) -> Vec<Figure> {
-    let scale = Scale::of(services);
+async fn an_hour(scale: Scale, variant: String) -> Vec<Figure> {
+    let services = scale.services;
     let rig = settled(&scale).await;
     rig.pass(Duration::from_mins(10)).await;
     rig.outside.trace.take();
@@ -65,7 +74,7 @@ async fn an_hour(services: usize) -> Vec<Figure> {
         count(counts.into_values().max().unwrap_or_default())
     };
     let refused = calls.iter().filter(|call| call.status == Some(429)).count();
-    let name = |what: &str| format!("{what}_n{services}");
+    let name = |what: &str| format!("{what}_n{services}{variant}");
     vec![
         Figure::new(
             name("arm_calls_per_service_hour"),

@@ -8,7 +8,7 @@ use std::{env, thread};
 use tokio::runtime::Builder;
 
 use crate::figures::{self, Figure};
-use crate::{detection, economy, soak, sockets};
+use crate::{detection, economy, revalidation, soak, sockets};
 
 /// Seeded schedules of `make bench`; `make soak` has ten thousand.
 const SCHEDULES: u64 = 200;
@@ -59,6 +59,7 @@ pub(crate) fn run(wanted: &Wanted) {
     let mut figures = all(chosen(sockets::jobs()), 1);
     let mut virtual_time = chosen(economy::jobs());
     virtual_time.extend(chosen(detection::jobs()));
+    virtual_time.extend(chosen(revalidation::jobs()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     figures.extend(all(virtual_time, cores));
     if wanted.has("soak") {

@@ -1,12 +1,10 @@
 //! The kinds of loss whose telling is timed.
 
-use azure_simulator::azure::World;
 use serde_json::Value;
 
 use crate::scale::{Place, Scale};
 use crate::statuses::has;
 use crate::virtual_time::dice::Dice;
-use crate::virtual_time::rig::Settings;
 
 /// What happens to a service, in words of `azure-simulator set`.
 pub(crate) struct Words {
@@ -21,8 +19,6 @@ pub(crate) struct Kind {
     /// Seconds within which it is to be told.
     pub(crate) limit: f64,
     pub(crate) scale: Scale,
-    pub(crate) settle: fn(&mut Settings),
-    pub(crate) prepare: fn(&mut World),
     pub(crate) loss: fn(&Place, &Value, &mut Dice) -> Words,
     /// The condition that tells it: type, status, and reason.
     told: [&'static str; 3],
@@ -49,33 +45,28 @@ const VAULTS: Scale = Scale {
 const LOST: [&str; 3] = ["KeyAccessible", "False", ""];
 
 /// All of them.
-pub(crate) const KINDS: [Kind; 5] = [
+pub(crate) const KINDS: [Kind; 6] = [
     Kind {
         name: "key",
         limit: 12.0,
         scale: SMALL,
-        settle: |_| {},
-        prepare: |_| {},
-        loss: |place, _, dice| {
-            let key = format!("key {}/{}", place.vault, place.key);
-            let (lost, mended) = *dice.pick(&[
-                ("disabled", "enabled"),
-                ("deleted", "recovered"),
-                ("expired", "valid"),
-            ]);
-            Words {
-                lost: vec![format!("{key} {lost}")],
-                mended: vec![format!("{key} {mended}")],
-            }
+        loss: key_lost,
+        told: LOST,
+    },
+    Kind {
+        name: "key_arm",
+        limit: 66.0,
+        scale: Scale {
+            is_open: false,
+            ..SMALL
         },
+        loss: key_lost,
         told: LOST,
     },
     Kind {
         name: "vault",
         limit: 66.0,
         scale: VAULTS,
-        settle: |_| {},
-        prepare: |_| {},
         loss: |place, _, dice| {
             let vault = format!("vault {}", place.vault);
             let both = |words: [&str; 2]| words.map(|word| format!("{vault} {word}")).to_vec();
@@ -97,8 +88,6 @@ pub(crate) const KINDS: [Kind; 5] = [
         name: "role",
         limit: 66.0,
         scale: SMALL,
-        settle: |_| {},
-        prepare: |_| {},
         loss: |place, status, _| {
             let principal = status["identity"]["principalId"]
                 .as_str()
@@ -116,8 +105,6 @@ pub(crate) const KINDS: [Kind; 5] = [
         name: "identity",
         limit: 126.0,
         scale: SMALL,
-        settle: |_| {},
-        prepare: |_| {},
         // the operator switches it on again
         loss: |place, _, _| Words {
             lost: vec![format!("identity {} off", place.service)],
@@ -129,8 +116,6 @@ pub(crate) const KINDS: [Kind; 5] = [
         name: "resource_health",
         limit: 31.0,
         scale: SMALL,
-        settle: |_| {},
-        prepare: |_| {},
         loss: |place, _, dice| {
             let health = format!("health {}", place.service);
             let word = *dice.pick(&["degraded", "unavailable"]);
@@ -142,3 +127,16 @@ pub(crate) const KINDS: [Kind; 5] = [
         told: ["KeyAccessible", "Unknown", "ServiceUnhealthy"],
     },
 ];
+
+fn key_lost(place: &Place, _: &Value, dice: &mut Dice) -> Words {
+    let key = format!("key {}/{}", place.vault, place.key);
+    let (lost, mended) = *dice.pick(&[
+        ("disabled", "enabled"),
+        ("deleted", "recovered"),
+        ("expired", "valid"),
+    ]);
+    Words {
+        lost: vec![format!("{key} {lost}")],
+        mended: vec![format!("{key} {mended}")],
+    }
+}

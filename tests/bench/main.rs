@@ -25,6 +25,8 @@ mod process;
 #[path = "../it/real/shared.rs"]
 mod real;
 #[cfg(test)]
+mod revalidation;
+#[cfg(test)]
 mod scale;
 #[cfg(test)]
 mod soak;

@@ -18,6 +18,8 @@ pub(crate) struct Scale {
     pub(crate) foreign: u32,
     /// Whether the services are encrypted already, as their objects ask.
     pub(crate) is_encrypted: bool,
+    /// Whether the operator may read keys at their vaults.
+    pub(crate) is_open: bool,
 }
 
 impl Scale {
@@ -30,6 +32,7 @@ impl Scale {
             subscriptions: if services < 100 { 1 } else { 2 },
             foreign: 5_000,
             is_encrypted: true,
+            is_open: true,
         }
     }
 
@@ -60,6 +63,9 @@ impl Scale {
             let vault = world.vaults.last_mut().unwrap();
             vault.keys.push(key(&place.key));
             world.services.push(self.service(&place));
+        }
+        if self.is_open {
+            world.open_data_planes();
         }
         world
     }

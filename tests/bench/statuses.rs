@@ -15,6 +15,11 @@ pub(crate) fn ready(rig: &Rig) -> usize {
         .count()
 }
 
+/// Whether the service reaches its key, and all else is as asked.
+pub(crate) fn is_well(status: &Value) -> bool {
+    status["keyAccess"]["state"] == "Accessible" && has(status, "Ready", "True", "")
+}
+
 /// Whether a status has a condition; any reason will do when it is empty.
 pub(crate) fn has(status: &Value, kind: &str, word: &str, reason: &str) -> bool {
     let conditions = status["conditions"].as_array();
