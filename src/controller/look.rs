@@ -64,8 +64,14 @@ impl Look<'_> {
         self.now()
     }
 
-    /// Everything that a write rests on, read lately, and by this leader.
+    /// Everything that a write rests on, read lately, and by this leader; the service also since
+    /// our own latest write, whatever that wrote.
     pub(super) async fn before_write(&self) -> Sight {
+        let wrote = self.context.states.of(self.uid).wrote_at;
+        if wrote.is_some() && self.now().observed.service.at() <= wrote {
+            let service = self.desired.service.clone();
+            self.context.parts.observer.touched(&Want::Service(service));
+        }
         let led = self
             .context
             .parts
