@@ -4,6 +4,7 @@
 
 pub mod apply;
 pub mod context;
+mod effects;
 pub mod lease;
 mod look;
 mod operation;

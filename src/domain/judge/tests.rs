@@ -1,16 +1,17 @@
 //! Each link by itself: every reason, and the remedy that its message names.
 
-use crate::crd::{KeyAccessState, Reason};
+use crate::crd::Reason;
 use crate::domain::fact::{Denial, Fact, Seen, Trouble, TroubleKind};
 use crate::domain::fixtures::{
     Facts, IDENTITY, INTERVAL, NEIGHBOUR, OLD, OTHER_IDENTITY, SYSTEM, TENANT, USER, absent, at,
-    key_id, listed, present, url, value, vault_id, verified,
+    listed, present, url, value, vault_id,
 };
-use crate::domain::observed::{Attached, DeletedKey, UserAttached, VaultNetwork};
+use crate::domain::observed::{Attached, UserAttached, VaultNetwork};
 use crate::domain::verdict::{Link, Verdict};
 
 mod denial;
 mod encryption;
+mod gone;
 mod grant;
 
 /// A change to the facts, what the link then says, and words that its message must have.
@@ -191,62 +192,6 @@ fn a_key_that_cannot_be_used_is_told_with_the_remedy_and_nothing_is_written() {
     ];
     check_all_no(Link::Key, &Facts::fresh(), &empty);
     nothing_is_written(&empty);
-}
-
-/// The key asked for is not there, and there is this in the vault's trash.
-fn gone(facts: &mut Facts, trash: Fact<DeletedKey>) {
-    facts.observed.versions.insert(url(OLD), absent());
-    *facts.listing() = absent();
-    facts.observed.deleted_keys.insert(key_id(), trash);
-}
-
-#[test]
-fn a_key_that_is_gone_is_told_as_deleted_purged_or_never_there() {
-    let rows: [Row; 5] = [
-        (
-            |facts| {
-                let trash = DeletedKey {
-                    deleted_at: Some(at(-30)),
-                    purge_at: Some(at(90 * 86_400)),
-                };
-                gone(facts, present(trash));
-            },
-            Reason::KeyDeleted,
-            "deleted at 2027-01-15T07:59:30Z, and Azure purges it at 2027-04-15T08:00:00Z; recover it at once: az keyvault key recover --vault-name clinic-keys --name dicom-cmk",
-        ),
-        (
-            |facts| gone(facts, absent()),
-            Reason::KeyNotFound,
-            "if it was deleted, bring it back",
-        ),
-        (
-            |facts| {
-                gone(facts, absent());
-                let mut lost = verified(at(-300));
-                lost.state = KeyAccessState::Lost;
-                lost.lost_since = Some(at(-180));
-                lost.lost_seen_at = Some(at(-180));
-                facts.memory.access = Some(lost);
-            },
-            Reason::KeyPurged,
-            "only a backup of the key, which keeps its versions, can help: az keyvault key restore",
-        ),
-        (
-            |facts| {
-                gone(facts, absent());
-                facts.memory.versions.clear();
-            },
-            Reason::KeyNotFound,
-            "az keyvault key recover --vault-name clinic-keys --name dicom-cmk",
-        ),
-        (
-            |facts| gone(facts, refused()),
-            Reason::KeyNotFound,
-            "az keyvault key recover --vault-name clinic-keys --name dicom-cmk",
-        ),
-    ];
-    check_all_no(Link::Key, &Facts::settled(), &rows);
-    check_all_no(Link::Access, &Facts::settled(), &rows);
 }
 
 /// Whatever the preflight refuses, it refuses before the first write.
