@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod real;
