@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::figures::{Figure, count};
 use crate::jobs::in_virtual_time;
 use crate::scale::settings;
-use crate::statuses::{Reader, Written};
+use crate::statuses::{Reader, Written, has};
 use crate::virtual_time::estate::{encrypted_clinic, object};
 use crate::virtual_time::rig::Rig;
 use crate::virtual_time::schedule::{Event, UPSETS, happen, schedule};
@@ -80,6 +80,8 @@ struct Life {
     truth: Vec<(Timestamp, bool)>,
     /// What the status said last.
     state: String,
+    /// Whether it said that the key is lost.
+    alarm: bool,
     wrong: BTreeSet<&'static str>,
 }
 
@@ -94,6 +96,7 @@ impl Life {
             rig,
             reader: Reader::default(),
             state: "Accessible".to_owned(),
+            alarm: false,
             wrong: BTreeSet::new(),
         };
         let begin = life.rig.now();
@@ -156,7 +159,9 @@ impl Life {
 
     fn said(&mut self, status: &Value, at: Timestamp) {
         let state = status["keyAccess"]["state"].as_str().unwrap_or_default();
-        let (before, after) = (self.state == "Lost", state == "Lost");
+        // on the way back, while a new grant takes effect say, the alarm stays
+        let after = has(status, "KeyAccessible", "False", "");
+        let before = std::mem::replace(&mut self.alarm, after);
         if !before && after && !self.was(false, at) {
             self.is_wrong("soak_false_lost");
         }
