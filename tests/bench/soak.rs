@@ -111,11 +111,14 @@ impl Life {
         for (_, repair) in UPSETS.iter().filter(|(_, repair)| !repair.is_empty()) {
             life.rig.try_change(repair);
         }
-        // an operation that failed is taken up again by another process
-        life.rig.restart();
-        let end = life.rig.now() + SignedDuration::try_from(RECOVERY).unwrap();
-        while !life.is_well() && life.rig.now() < end {
-            life.pass_until(life.rig.now() + LOOK).await;
+        // an operation that failed is taken up again by another process, and the last one may have
+        // been bound to fail since long before
+        for _ in 0..2 {
+            life.rig.restart();
+            let end = life.rig.now() + SignedDuration::try_from(RECOVERY).unwrap();
+            while !life.is_well() && life.rig.now() < end {
+                life.pass_until(life.rig.now() + LOOK).await;
+            }
         }
         if !life.is_well() {
             life.is_wrong("soak_not_well_again");
