@@ -53,7 +53,11 @@ impl Pass<'_> {
         let known = fingerprint(&self.case(sight, memory));
         let unseen =
             (planned.step.as_ref() == Some(&accepted.step)).then(|| match &service.provisioning {
-                Provisioning::Failed(word) => setback::of_operation(&accepted.step, word, &known),
+                Provisioning::Failed(word) => setback::of_operation(
+                    &accepted.step,
+                    word,
+                    (&known, memory.is_lost().then_some(sight.at)),
+                ),
                 Provisioning::Succeeded | Provisioning::Busy(_) => {
                     setback::of_delay(&accepted.step, accepted.at, &known)
                 }

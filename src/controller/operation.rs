@@ -44,6 +44,7 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
         }
     };
     let known = fingerprint(&pass.case(sight, memory));
+    let lost_at = memory.is_lost().then_some(sight.at);
     let words = match ended {
         OperationState::Running => {
             sight.keep_busy("an operation of ours runs");
@@ -62,7 +63,7 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
             revalidation::failed(state, &accepted.step, &words);
             // a revalidation has a rule of its own for when it is sent again
             state.setback = (!matches!(accepted.step, Step::Revalidate { .. }))
-                .then(|| setback::of_operation(&accepted.step, &words, &known));
+                .then(|| setback::of_operation(&accepted.step, &words, (&known, lost_at)));
             state.accepted = None;
         } else {
             state.failures = 0;

@@ -16,6 +16,9 @@ const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 /// The longest wait between two tries.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
 
+/// The wait after an operation that failed while key access is lost.
+const FAILED_WAIT: SignedDuration = SignedDuration::from_mins(15);
+
 /// How long the effect of an accepted write may take to be seen before it is made again.
 pub const EFFECT_WAIT: SignedDuration = SignedDuration::from_secs(60);
 
@@ -63,15 +66,20 @@ pub fn of_error(step: &Step, error: &ApplyError, attempt: Attempt<'_>) -> Setbac
     }
 }
 
-/// An operation that ended without success: taken up again once something was seen to change.
-pub fn of_operation(step: &Step, words: &str, fingerprint: &str) -> Setback {
+/// An operation that ended without success: taken up again once something was seen to change, and
+/// while key access is lost also after a while, for then the clinic waits.
+pub fn of_operation(
+    step: &Step,
+    words: &str,
+    (fingerprint, lost_at): (&str, Option<Timestamp>),
+) -> Setback {
     Setback {
         step: step.clone(),
         reason: Reason::OperationFailed,
         message: format!(
             "Azure accepted to {step}, but the operation ended without success: {words}; it is tried again once service, vault, key, grant or this object change"
         ),
-        retry_at: None,
+        retry_at: lost_at.map(|now| now + FAILED_WAIT),
         fingerprint: fingerprint.to_owned(),
     }
 }

@@ -92,9 +92,12 @@ pub(crate) fn hold(
 }
 
 fn holds_back(setback: &Setback, now: Timestamp, fingerprint: &str) -> bool {
+    let is_unchanged = setback.fingerprint == fingerprint;
     match setback.retry_at {
+        // a change is as good a ground for another try as time
+        Some(at) if setback.reason == Reason::OperationFailed => now < at && is_unchanged,
         Some(at) => now < at,
-        None => setback.fingerprint == fingerprint,
+        None => is_unchanged,
     }
 }
 

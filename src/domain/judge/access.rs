@@ -165,7 +165,9 @@ fn kept(case: &Case<'_>, doubt: Verdict) -> Access {
         return unknown(doubt);
     };
     let last = case.memory.access.as_ref();
-    if last.is_some_and(|access| access.state == KeyAccessState::Recovering) {
+    let is_recovering = last.is_some_and(|access| access.state == KeyAccessState::Recovering);
+    // while a new grant takes effect, say, what was lost is not back: that alarm stays
+    if is_recovering && loss.restored_at.is_some() {
         return Access {
             state: KeyAccessState::Recovering,
             loss: Some(loss),
@@ -181,7 +183,11 @@ fn kept(case: &Case<'_>, doubt: Verdict) -> Access {
     );
     Access {
         verdict: Verdict::no(reason, message),
-        state: KeyAccessState::Lost,
+        state: if is_recovering {
+            KeyAccessState::Recovering
+        } else {
+            KeyAccessState::Lost
+        },
         loss: Some(loss),
         ..unknown(doubt)
     }

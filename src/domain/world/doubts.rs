@@ -175,3 +175,15 @@ fn a_grant_with_a_birthday_beyond_all_time_stops_nobody() {
             .is_yes()
     );
 }
+
+#[test]
+fn doubt_while_a_new_grant_takes_effect_keeps_the_alarm() {
+    let mut world = World::settled();
+    world.grants.clear();
+    world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "False/GrantPending");
+    world.is_blind_to_grants = true;
+    let planned = world.pass();
+    assert_eq!(world.shown("KeyAccessible"), "False/GrantPending");
+    assert_eq!(planned.access.state, KeyAccessState::Recovering);
+}
