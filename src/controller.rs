@@ -57,7 +57,8 @@ pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken
         instance: Some(parts.settings.instance.clone()),
     };
     let context = Arc::new(Context {
-        recorder: Recorder::new(parts.client.clone(), reporter),
+        recorder: Recorder::new(parts.client.clone(), reporter.clone()),
+        reporter,
         objects: store.clone(),
         states: States::default(),
         parts,

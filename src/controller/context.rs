@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Client;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::Store;
 
 use crate::arm::client::ArmClient;
@@ -71,7 +71,10 @@ pub struct Settings {
 pub(super) struct Context {
     pub(super) parts: Parts,
     pub(super) objects: Store<DicomEncryption>,
+    /// Writes events, equal ones within minutes as one series.
     pub(super) recorder: Recorder,
+    /// In whose name.
+    pub(super) reporter: Reporter,
     pub(super) states: States,
 }
 

@@ -5,7 +5,7 @@ mod measure;
 use std::fmt;
 
 use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -16,7 +16,7 @@ use crate::domain::report::differs;
 use crate::metrics::KubeWrite;
 
 use super::context::{Context, KUBE_DEADLINE};
-use super::transitions::{Transition, find, transitions};
+use super::transitions::{Action, Transition, find, transitions};
 
 /// The field manager of everything that this operator writes to Kubernetes.
 pub const FIELD_MANAGER: &str = "dicomenc.io";
@@ -192,11 +192,17 @@ async fn tell(context: &Context, object: &DicomEncryption, transition: Transitio
         },
         reason,
         note: Some(note.chars().take(1000).collect()),
-        action: action.to_owned(),
+        action: action.as_str().to_owned(),
         secondary: None,
     };
     let reference = object.object_ref(&());
-    match timeout(KUBE_DEADLINE, context.recorder.publish(&event, &reference)).await {
+    // a recorder without a past folds nothing
+    let apart = Recorder::new(context.parts.client.clone(), context.reporter.clone());
+    let recorder = match action {
+        Action::Watch => &apart,
+        Action::Reconcile => &context.recorder,
+    };
+    match timeout(KUBE_DEADLINE, recorder.publish(&event, &reference)).await {
         Ok(Ok(())) => context.parts.metrics.kube.kube_written(KubeWrite::Event),
         Ok(Err(error)) => tracing::warn!(error = %Shown(&error), "an event is not written"),
         Err(_) => tracing::warn!("an event is not written: the API server does not answer"),

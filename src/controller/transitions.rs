@@ -16,9 +16,29 @@ pub(super) struct Transition {
     /// For programs.
     pub(super) reason: String,
     /// What the operator was doing.
-    pub(super) action: &'static str,
+    pub(super) action: Action,
     /// For people.
     pub(super) note: String,
+}
+
+/// What the operator was doing when something changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Action {
+    /// It watched key access. Each such event stands by itself: its words have the times of one loss,
+    /// and none of them may be folded into an earlier one.
+    Watch,
+    /// It worked on the object. Equal ones within minutes become one series.
+    Reconcile,
+}
+
+impl Action {
+    /// The word in the event.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Watch => "Watch",
+            Self::Reconcile => "Reconcile",
+        }
+    }
 }
 
 /// All that changed, in the order in which it is told.
@@ -174,7 +194,7 @@ fn ready(old: Option<&DicomEncryptionStatus>, new: &DicomEncryptionStatus) -> Op
     Some(Transition {
         warning: find(new, ConditionType::Stalled).is_some(),
         reason,
-        action: "Reconcile",
+        action: Action::Reconcile,
         note: if status == "True" {
             "the service is encrypted as asked and can reach its key".to_owned()
         } else {
@@ -191,7 +211,7 @@ fn watched(warning: bool, reason: &str, note: String) -> Transition {
     Transition {
         warning,
         reason: reason.to_owned(),
-        action: "Watch",
+        action: Action::Watch,
         note,
     }
 }

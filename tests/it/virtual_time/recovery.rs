@@ -152,3 +152,32 @@ async fn a_loss_while_the_operator_was_down_is_treated_as_a_long_one() {
     assert_eq!(rig.writes(0), [PUT]);
     rig.assert_safe();
 }
+
+/// The events of one reason that were written anew, each with its own note.
+fn notes(rig: &Rig, reason: &str) -> Vec<String> {
+    let calls = rig.since(0);
+    let written = calls.iter().filter_map(|entry| entry.kube());
+    let events = written.filter(|call| call.path.ends_with("/events") && call.method == "POST");
+    let told = events.filter(|call| call.body["reason"] == reason);
+    told.map(|call| call.body["note"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_loss_and_each_end_of_one_has_an_event_with_its_own_words() {
+    let rig = settled(json!({})).await;
+    for losses in 1..=2 {
+        rig.change(&format!("{KEY} disabled"));
+        rig.until_condition("radiology", "KeyAccessible=False/KeyDisabled", 2 * MINUTE)
+            .await;
+        rig.change(&format!("{KEY} enabled"));
+        rig.until_ready("radiology", 15 * MINUTE).await;
+        let lost = notes(&rig, "KeyAccessLost");
+        assert_eq!(lost.len(), losses, "{lost:?}");
+        let ended = notes(&rig, "KeyAccessible");
+        let outages = ended
+            .iter()
+            .filter(|note| note.contains("it was lost since"));
+        assert_eq!(outages.count(), losses, "{ended:?}");
+    }
+}
