@@ -24,9 +24,11 @@ impl Pass<'_> {
             if let Some(AcceptedWrite {
                 step: Step::SetKeyUrl { url, principal, .. },
                 operation: None,
-                ..
+                at,
             }) = &state.accepted
                 && succeeded
+                // the url may be the same as before: only a later read shows the effect
+                && sight.observed.service.at() > Some(*at)
                 && in_use.is_some_and(|in_use| in_use.is_same(url))
             {
                 state.set = Some((url.clone(), *principal));
@@ -50,6 +52,10 @@ impl Pass<'_> {
         let Some(accepted) = self.context.states.of(self.uid).accepted else {
             return false;
         };
+        let is_of_service = !matches!(accepted.step, Step::AssignRole { .. });
+        if is_of_service && sight.observed.service.at() <= Some(accepted.at) {
+            return false;
+        }
         let known = fingerprint(&self.case(sight, memory));
         let unseen =
             (planned.step.as_ref() == Some(&accepted.step)).then(|| match &service.provisioning {

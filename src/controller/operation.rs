@@ -2,8 +2,10 @@
 //! service's `provisioningState`, with no memory needed; the operation itself has Azure's words
 //! for how it ended.
 
+use k8s_openapi::jiff::SignedDuration;
 use uuid::Uuid;
 
+use crate::arm::error::{Advice, ArmError};
 use crate::arm::operation::{OperationState, status};
 use crate::domain::Memory;
 use crate::domain::fact::Seen;
@@ -32,6 +34,13 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
     let subscription = pass.desired.service.id().subscription();
     let ended = match arm.send(status(link, Some(subscription))).await {
         Ok(answer) => answer.value,
+        Err(error)
+            if is_passing(&error) && sight.at.duration_since(accepted.at) < LONGEST_OPERATION =>
+        {
+            tracing::debug!(error = %error, "the operation cannot be read for the moment");
+            sight.keep_busy("an operation of ours cannot be read");
+            return;
+        }
         Err(error) => {
             // the operation may be long forgotten by Azure: the service itself decides then
             tracing::debug!(error = %error, "the operation cannot be read");
@@ -69,6 +78,26 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
             state.failures = 0;
         }
     });
+}
+
+/// The longest that an operation on a DICOM service is waited for. Source: Terraform's provider, which
+/// raised its limit to this after a report of one that took so long.
+const LONGEST_OPERATION: SignedDuration = SignedDuration::from_mins(90);
+
+/// Whether asking again may bring an answer. One that Azure refuses or does not know will not.
+fn is_passing(error: &ArmError) -> bool {
+    match error.advice() {
+        Advice::Retry { .. }
+        | Advice::Throttled { .. }
+        | Advice::Reauthenticate
+        | Advice::WaitForPropagation
+        | Advice::Conflict { .. } => true,
+        Advice::NotFound(_)
+        | Advice::AskForPermission { .. }
+        | Advice::FixRequest { .. }
+        | Advice::AlreadyExists
+        | Advice::Garbage => false,
+    }
 }
 
 impl Sight {

@@ -229,6 +229,7 @@ impl Pass<'_> {
             .change(self.uid, |state| state.wrote_at = Some(now));
         match apply(&arm, step, service, &*self.context.parts.clock).await {
             Ok(accepted) => {
+                let now = self.context.parts.clock.now();
                 tracing::info!(%step, %correlation, "Azure accepted the write");
                 self.context.parts.metrics.arm.azure_written(step.word());
                 self.context.states.change(self.uid, |state| {

@@ -181,3 +181,34 @@ async fn each_loss_and_each_end_of_one_has_an_event_with_its_own_words() {
         assert_eq!(outages.count(), losses, "{ended:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_put_says_nothing_of_its_effect() {
+    let rig = settled(json!({})).await;
+    rig.change("identity radiology off");
+    rig.change("identity radiology on");
+    let slow = FaultAnswer::Delay {
+        milliseconds: 1_500,
+    };
+    rig.fault_some("PUT", "dicomservices", 1, slow);
+    rig.until("the PUT that is owed", HALF_AN_HOUR, |rig| {
+        rig.writes(0).contains(&PUT.to_owned())
+    })
+    .await;
+    // while its answer is on the way, Azure stops to answer all else
+    let down = FaultAnswer::Status {
+        status: 503,
+        body: None,
+    };
+    rig.fault_some("GET", "management.azure.com", 12, down);
+    for _ in 0..20 {
+        rig.pass(Duration::from_secs(1)).await;
+        assert!(
+            rig.has("radiology", "KeyAccessible=False"),
+            "{}",
+            rig.tale()
+        );
+    }
+    rig.until_ready("radiology", HALF_AN_HOUR).await;
+    rig.assert_safe();
+}
