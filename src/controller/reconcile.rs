@@ -223,13 +223,14 @@ impl Pass<'_> {
         }
         tracing::info!(%step, %correlation, "write to Azure");
         let arm = self.context.parts.arm.correlated(correlation);
+        let answer = apply(&arm, step, service, &*self.context.parts.clock).await;
+        // Azure may have taken long to answer: what was read before it did shows no effect
         let now = self.context.parts.clock.now();
         self.context
             .states
             .change(self.uid, |state| state.wrote_at = Some(now));
-        match apply(&arm, step, service, &*self.context.parts.clock).await {
+        match answer {
             Ok(accepted) => {
-                let now = self.context.parts.clock.now();
                 tracing::info!(%step, %correlation, "Azure accepted the write");
                 self.context.parts.metrics.arm.azure_written(step.word());
                 self.context.states.change(self.uid, |state| {

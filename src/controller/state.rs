@@ -24,7 +24,7 @@ pub struct ObjectState {
     pub accepted: Option<AcceptedWrite>,
     /// The key that was set last, and for which principal, once that was seen to take effect.
     pub set: Option<(KeyUrl, Uuid)>,
-    /// When the latest write was begun, whatever became of it.
+    /// When the latest write was over, whatever became of it.
     pub wrote_at: Option<Timestamp>,
     /// When all of key access was last seen good.
     pub watched_at: Option<Timestamp>,
