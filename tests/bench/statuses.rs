@@ -42,13 +42,24 @@ pub(crate) struct Written {
 /// Reads the statuses that were written since the last time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reader {
+    /// Prints the whole trace.
+    pub(crate) tells: bool,
     read: usize,
 }
 
 impl Reader {
+    /// One that has read nothing yet.
+    pub(crate) fn new(tells: bool) -> Self {
+        Self { tells, read: 0 }
+    }
+
     /// The new ones, oldest first. Also empties the rig's trace.
     pub(crate) fn new_ones(&mut self, rig: &Rig) -> Vec<Written> {
-        rig.outside.trace.take();
+        for entry in rig.outside.trace.take() {
+            if self.tells {
+                eprintln!("{entry}");
+            }
+        }
         let writes = {
             let kube = rig.outside.kube.lock().unwrap();
             kube.writes()[self.read..].to_vec()
