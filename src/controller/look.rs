@@ -6,6 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use crate::domain::judge::Case;
+use crate::domain::judge::access::ONE_LOOK;
 use crate::domain::observed::{Observed, Service};
 use crate::domain::step::Step;
 use crate::domain::target::target;
@@ -80,6 +81,13 @@ impl Look<'_> {
             .duration_since(self.context.parts.leading_since);
         self.read(FRESH_FOR_WRITE.min(led.max(SignedDuration::ZERO)))
             .await;
+        self.now()
+    }
+
+    /// Everything again, at once, but what was read just now.
+    pub(super) async fn anew(&self) -> Sight {
+        let age = ONE_LOOK.checked_div(2).unwrap_or(ONE_LOOK);
+        self.read(age).await;
         self.now()
     }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::crd::{DicomEncryption, DicomEncryptionStatus};
-use crate::domain::judge::Case;
+use crate::domain::judge::{Case, Next};
 use crate::domain::observed::Service;
 use crate::domain::plan::{Plan, Standing, fingerprint, plan};
 use crate::domain::report::{VERIFIED_EVERY, report, report_invalid};
@@ -117,6 +117,10 @@ impl Pass<'_> {
         memory = self.memory();
         self.note_set(&sight, &mut memory);
         let mut planned = self.plan(&sight, &memory);
+        if planned.access.next == Next::Look {
+            sight = self.look(&memory).anew().await;
+            planned = self.plan(&sight, &memory);
+        }
         if planned.step.is_some() {
             sight = self.look(&memory).before_write().await;
             planned = self.plan(&sight, &memory);
@@ -303,8 +307,9 @@ impl Pass<'_> {
         }
         let is_awaited = sight.service().is_some_and(Service::is_busy) || known.accepted.is_some();
         let mut soonest = now + self.context.parts.settings.recheck;
-        // a step that is due and was not taken lacked fresh facts, or this replica does not lead
-        if is_awaited || planned.step.is_some() {
+        // what is due and was not done lacked fresh facts, or this replica does not lead
+        let is_due = planned.step.is_some() || planned.access.next == Next::Look;
+        if is_awaited || is_due {
             soonest = soonest.min(now + poll_pause(known.polls));
             self.context.states.change(self.uid, |state| {
                 state.polls = state.polls.saturating_add(1);

@@ -3,11 +3,13 @@
 use crate::azure::KeyUrl;
 use crate::crd::{KeyAccessState, Reason};
 
+mod glance;
 mod loss;
 pub mod recovery;
 mod risk;
 pub mod signals;
 
+pub use self::glance::ONE_LOOK;
 pub use self::loss::Loss;
 pub use self::signals::{Signal, chain};
 
@@ -17,6 +19,7 @@ use crate::domain::observed::{Encryption, Service};
 use crate::domain::rollup::Why;
 use crate::domain::verdict::Verdict;
 
+use self::glance::is_one_look;
 use self::signals::{Conclusion, Signals};
 
 /// What is held of key access.
@@ -88,11 +91,29 @@ fn encrypted(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Access {
         Conclusion::Accessible(message) => accessible(case, (url, &vault), message),
         Conclusion::Lost(verdict) => lost(case, url, &verdict),
         Conclusion::Doubt(verdict) => kept(case, verdict),
+        Conclusion::Restored if is_alarm(case) && !is_one_look(case, (url, &vault)) => again(case),
         Conclusion::Restored => recovery::judge(case, service, (url, &vault), &signals),
     };
     Access {
         signals: signals.list(),
         ..access
+    }
+}
+
+/// Whether what was lost has not been seen good again yet.
+fn is_alarm(case: &Case<'_>) -> bool {
+    loss::remembered(case).is_some_and(|loss| loss.restored_at.is_none())
+}
+
+/// All is good, by what was read at different times: the alarm stays until it was read at once.
+fn again(case: &Case<'_>) -> Access {
+    let doubt = Verdict::unknown(
+        Reason::AwaitingRecovery,
+        "vault, key, identity and grant look good, and are read once more, all at once",
+    );
+    Access {
+        next: Next::Look,
+        ..kept(case, doubt)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::verdict::{Link, Verdict};
 
 mod denial;
 mod encryption;
+mod glance;
 mod gone;
 mod grant;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use azure_simulator::azure::FaultAnswer;
 use serde_json::json;
 
 use super::estate::{IDENTITY, clinic, encrypted_clinic, object, object_with};
@@ -298,5 +299,56 @@ async fn an_operation_that_fails_is_told_in_azures_words_and_not_tried_until_som
     rig.change("vault clinic-keys firewall-closed");
     rig.until_ready("radiology", HALF_AN_HOUR).await;
     assert_eq!(rig.writes(0).len(), 4);
+    rig.assert_safe();
+}
+
+/// Each link looks good by what was read last of it, and yet there was no moment without a loss.
+#[tokio::test(start_paused = true)]
+async fn an_alarm_stays_when_another_link_breaks_right_before_the_lost_one_mends() {
+    for seconds in [0, 15, 30, 45] {
+        let rig = settled(json!({ "access": { "management": "Observe" } })).await;
+        rig.change("key clinic-keys/dicom-cmk disabled");
+        rig.until("the loss is told", A_SWEEP, |rig| {
+            is_lost(rig, "KeyDisabled")
+        })
+        .await;
+        rig.pass(Duration::from_secs(seconds)).await;
+        rig.change("role-assignments clinic-keys removed");
+        rig.change("key clinic-keys/dicom-cmk enabled");
+        let mark = rig.mark();
+        rig.until("the second loss is told", 2 * A_SWEEP, |rig| {
+            is_lost(rig, "GrantMissing")
+        })
+        .await;
+        for entry in rig.since(mark) {
+            let status = entry.kube().filter(|call| call.is_status());
+            let state = status.map(|call| &call.body["status"]["keyAccess"]["state"]);
+            assert!(state.is_none_or(|state| state == "Lost"), "{}", rig.tale());
+        }
+        rig.assert_safe();
+    }
+}
+
+/// The end of an alarm rests on one look at everything, and an answer that is late is no look.
+#[tokio::test(start_paused = true)]
+async fn an_alarm_ends_only_when_everything_could_be_read_once_more() {
+    let rig = settled(json!({})).await;
+    rig.change("key clinic-keys/dicom-cmk disabled");
+    rig.until("the loss is told", A_SWEEP, |rig| {
+        is_lost(rig, "KeyDisabled")
+    })
+    .await;
+    rig.fault(
+        "roleAssignments",
+        FaultAnswer::Status {
+            status: 503,
+            body: None,
+        },
+    );
+    rig.change("key clinic-keys/dicom-cmk enabled");
+    rig.pass(Duration::from_mins(2)).await;
+    assert!(is_lost(&rig, "KeyDisabled"), "{}", rig.tale());
+    rig.heal();
+    rig.until("it is back", AZURE_HEALS, is_back).await;
     rig.assert_safe();
 }
