@@ -23,7 +23,9 @@ pub(super) fn readable(estate: &Value) -> String {
 
 fn describe_service(lines: &mut Vec<String>, service: &Value) {
     lines.push(format!("DICOM service {}", text(service, "name")));
-    let key = field(service, "keyUrl").map_or_else(|| "Microsoft's own".to_owned(), word);
+    let key = field(service, "keyUrl").map(word);
+    let key = key.filter(|url| !url.is_empty());
+    let key = key.unwrap_or_else(|| "Microsoft's own".to_owned());
     lines.push(format!("  encrypted with  {key}"));
     let identity = match field(service, "identity").and_then(|identity| field(identity, "type")) {
         Some(kind) => match field(service, "principal") {
@@ -239,6 +241,16 @@ Who can unwrap with which key
   operator, clinic-keys/dicom-cmk: no, the managed identity has no role that lets it unwrap with the key
   radiology-identity, clinic-keys/dicom-cmk: no, the managed identity has no role that lets it unwrap with the key");
         assert_eq!(readable(&estate), expected);
+    }
+
+    #[test]
+    fn an_empty_key_url_stands_for_a_key_of_microsoft() {
+        let service = json!({ "name": "radiology", "keyUrl": "" });
+        let shown = readable(&json!({ "services": [service] }));
+        assert!(
+            shown.contains("encrypted with  Microsoft's own\n"),
+            "{shown}"
+        );
     }
 
     #[test]
