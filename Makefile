@@ -33,7 +33,7 @@ bench: ## The figures of docs/benchmarks.md, and target/bench/results.json
 soak: ## Ten thousand seeded schedules of losses, returns, restarts and faults, in virtual time
 	@tests/scripts/bench soak 10000
 
-fidelity: ## What others wrote, against the simulator: Microsoft's SDKs, az and oav
+fidelity: ## What others wrote, against the simulator: Microsoft's SDKs, az, Terraform and oav
 	@tests/scripts/fidelity
 
 image: ## Build the container image and inspect it
