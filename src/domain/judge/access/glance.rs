@@ -4,6 +4,7 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::azure::{KeyUrl, VaultId};
+use crate::domain::fact::Fact;
 use crate::domain::judge::Case;
 
 /// The longest time between the first and the last read of one look.
@@ -14,16 +15,16 @@ pub(super) fn is_one_look(case: &Case<'_>, (url, vault): (&KeyUrl, &VaultId)) ->
     let observed = case.observed;
     let links = [
         observed.service.at(),
-        observed.vaults.get(vault).and_then(|fact| fact.at()),
-        observed.versions.get(url).and_then(|fact| fact.at()),
-        observed.assignments.get(vault).and_then(|fact| fact.at()),
+        observed.vaults.get(vault).and_then(Fact::at),
+        observed.versions.get(url).and_then(Fact::at),
+        observed.assignments.get(vault).and_then(Fact::at),
     ];
     let denials = observed.denials.get(vault);
     // what the verdict does not rest on need not be read again
     let denials = denials.filter(|fact| fact.value(case.now).is_some());
     let further = [
-        denials.and_then(|fact| fact.at()),
-        observed.identity.as_ref().and_then(|fact| fact.at()),
+        denials.and_then(Fact::at),
+        observed.identity.as_ref().and_then(Fact::at),
     ];
     let times: Option<Vec<Timestamp>> = links.into_iter().collect();
     let Some(mut times) = times else {
