@@ -32,9 +32,10 @@ pub(super) fn rival(object: &DicomEncryption, all: &[Arc<DicomEncryption>]) -> O
 
 /// Whether two objects name the same service.
 pub(super) fn same_service(left: &DicomEncryption, right: &DicomEncryption) -> bool {
-    left.spec
-        .dicom_service_id
-        .eq_ignore_ascii_case(&right.spec.dicom_service_id)
+    let [left, right] = [left, right].map(|object| object.spec.dicom_service_id.as_bytes());
+    // from the end: the ids of an estate begin alike, and each object is compared with all others
+    let mut pairs = left.iter().rev().zip(right.iter().rev());
+    left.len() == right.len() && pairs.all(|(left, right)| left.eq_ignore_ascii_case(right))
 }
 
 fn rank(object: &DicomEncryption) -> (Option<Timestamp>, Option<String>) {
