@@ -4,10 +4,10 @@ SEED ?= 1
 # the binary that prints the CRD, and the folder where the result is kept
 DICOMENC = cargo run --quiet --locked --bin dicomenc --
 
-.PHONY: help demo playground test check crd simulate bench soak fidelity image mutants deny
+.PHONY: help demo playground test check crd simulate bench soak fidelity fidelity-azurerm image mutants deny
 
 help: ## What can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25
 
 demo: ## The main job as a story, on a real API server and a simulated Azure
 	@tests/scripts/demo
@@ -35,6 +35,9 @@ soak: ## Ten thousand seeded schedules of losses, returns, restarts and faults, 
 
 fidelity: ## What others wrote, against the simulator: Microsoft's SDKs, az, Terraform and oav
 	@tests/scripts/fidelity
+
+fidelity-azurerm: ## The same with HashiCorp's azurerm provider, which takes 20 minutes to build, once
+	@tests/scripts/fidelity-azurerm
 
 image: ## Build the container image and inspect it
 	@tests/scripts/image

@@ -27,9 +27,9 @@ const SLIPS = [
     url: /\/operationresults\/[^/?]+\?/i,
   },
   {
-    says: "az resource update sends the whole resource back, its read-only properties too",
+    says: "az resource update and azurerm send the whole resource back, its read-only properties too",
     code: "READONLY_PROPERTY_NOT_ALLOWED_IN_REQUEST",
-    agent: /^AZURECLI\//,
+    agent: /^AZURECLI\/|terraform-provider-azurerm\//,
   },
 ];
 
