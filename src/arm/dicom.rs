@@ -5,6 +5,7 @@
 //! [`body`].
 
 use http::Method;
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -34,6 +35,8 @@ pub struct DicomService {
     pub location: Option<String>,
     /// The version of the resource, where the provider gives one.
     pub etag: Option<String>,
+    /// When it was last written, by whomever. Source: `systemData` of the 2024-03-31 interface.
+    pub modified_at: Option<Timestamp>,
     /// The identity that the service uses to reach its key.
     pub identity: ServiceIdentity,
     /// Whether an operation runs.
@@ -223,8 +226,15 @@ struct Wire {
     id: String,
     location: Option<String>,
     etag: Option<String>,
+    system_data: Option<WireSystemData>,
     identity: Option<WireIdentity>,
     properties: WireProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireSystemData {
+    last_modified_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -277,6 +287,10 @@ fn decode(raw: Value) -> Result<DicomService, Undecodable> {
         id: wire.id,
         location: wire.location,
         etag: wire.etag,
+        modified_at: wire
+            .system_data
+            .and_then(|data| data.last_modified_at)
+            .and_then(|text| text.parse().ok()),
         identity: wire.identity.map(identity).transpose()?.unwrap_or_default(),
         provisioning_state: ProvisioningState::parse(wire.properties.provisioning_state.as_deref()),
         key_url: key

@@ -185,6 +185,7 @@ impl Facts {
         observed.tenant = present(TENANT);
         observed.service = present(Service {
             provisioning: Provisioning::Succeeded,
+            modified_at: None,
             identity: Attached::None,
             encryption: Encryption::MicrosoftManaged,
         });

@@ -63,6 +63,8 @@ impl Observed {
 pub struct Service {
     /// Whether an operation is under way.
     pub provisioning: Provisioning,
+    /// When it was last written, by whomever; not every answer tells.
+    pub modified_at: Option<Timestamp>,
     /// The identity that is attached.
     pub identity: Attached,
     /// The key that encrypts its data.

@@ -170,6 +170,7 @@ impl World {
             now: start(),
             service: Service {
                 provisioning: Provisioning::Succeeded,
+                modified_at: None,
                 identity: Attached::None,
                 encryption: Encryption::MicrosoftManaged,
             },

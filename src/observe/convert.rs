@@ -48,6 +48,7 @@ pub fn service(read: &DicomService) -> Result<Service, OddAnswer> {
         });
     Ok(Service {
         provisioning: provisioning(&read.provisioning_state),
+        modified_at: read.modified_at,
         identity: attached(&read.identity)?,
         encryption,
     })

@@ -142,7 +142,7 @@ impl Place {
         [
             format!("{service}?api-version=2024-03-31"),
             format!("{vault}?api-version=2026-02-01"),
-            format!("{vault}/keys/{}?api-version=2026-02-01", self.key),
+            format!("{vault}/keys/{}/versions?api-version=2026-02-01", self.key),
             format!(
                 "{vault}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=atScope()"
             ),

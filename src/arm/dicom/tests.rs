@@ -12,6 +12,7 @@ fn workspace_id() -> WorkspaceId {
 fn a_service_is_read_from_the_example_of_its_specification() {
     let read = decode(json!({
         "name": "blue",
+        "systemData": {"createdAt": "2026-01-02T03:04:05Z", "lastModifiedAt": "2026-02-03T04:05:06.7654321+00:00"},
         "id": "/subscriptions/subid/resourceGroups/testRG/providers/Microsoft.HealthcareApis/workspaces/workspace1/dicomservices/blue",
         "properties": {
             "authenticationConfiguration": {"authority": "https://login", "audiences": []},
@@ -40,6 +41,8 @@ fn a_service_is_read_from_the_example_of_its_specification() {
         Some("https://mykeyvault.vault.azure.net/keys/myEncryptionKey/myKeyVersion")
     );
     assert_eq!((read.location, read.etag), (None, None));
+    let modified = read.modified_at.map(|at| at.to_string());
+    assert_eq!(modified.as_deref(), Some("2026-02-03T04:05:06.7654321Z"));
 }
 
 #[test]

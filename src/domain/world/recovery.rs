@@ -248,6 +248,23 @@ fn nobody_but_the_one_who_is_asked_to_sends_the_put() {
 }
 
 #[test]
+fn a_put_of_somebody_else_is_believed_only_where_it_is_left_to_people() {
+    for revalidate in [Revalidate::Manual, Revalidate::Automatic] {
+        let mut world = lost(true);
+        world.desired.revalidate = revalidate;
+        restore(&mut world, minutes(40));
+        // nobody saw the operation run, and Resource Health is silent
+        world.health = None;
+        world.pass_time(minutes(2));
+        world.service.modified_at = Some(world.now);
+        world.pass_time(minutes(2));
+        world.pass();
+        let is_well = world.shown("Ready") == "True/Healthy";
+        assert_eq!(is_well, revalidate == Revalidate::Manual);
+    }
+}
+
+#[test]
 fn a_loss_that_nobody_watched_counts_from_the_last_time_all_was_seen_good() {
     let mut world = World::settled();
     world.pass();

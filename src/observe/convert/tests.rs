@@ -9,6 +9,7 @@ fn dicom(identity: ServiceIdentity, state: &str, key_url: Option<&str>) -> Dicom
         id: "/x".to_owned(),
         location: None,
         etag: None,
+        modified_at: None,
         identity,
         provisioning_state: ProvisioningState::parse(Some(state)),
         key_url: key_url.map(str::to_owned),

@@ -298,7 +298,8 @@ impl Road<'_> {
         let is_left_to_others = desired.revalidate == Revalidate::Manual
             || desired.mode == Mode::Observe
             || desired.suspend;
-        let others = is_left_to_others.then_some(memory.operation_at).flatten();
+        let others = memory.operation_at.max(self.service.modified_at);
+        let others = others.filter(|_| is_left_to_others);
         let since_restored = [ours, others].into_iter().flatten();
         let since_restored = since_restored.filter(|at| *at >= self.restored);
         // one that was itself what was missing, for a principal that changed, comes before

@@ -136,6 +136,13 @@ impl Service {
         if let Some(identity) = self.show_identity(estate) {
             shown.insert("identity".to_owned(), identity);
         }
+        shown.insert(
+            "systemData".to_owned(),
+            json!({
+                "createdAt": self.created.to_string(),
+                "lastModifiedAt": self.modified.to_string(),
+            }),
+        );
         let mut properties = Map::new();
         properties.insert(
             "provisioningState".to_owned(),

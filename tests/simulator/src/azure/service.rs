@@ -26,6 +26,9 @@ pub(super) struct Service {
     pub(super) document: Map<String, Value>,
     /// Counts committed changes; the etag is made of it.
     pub(super) revision: u64,
+    /// When it was made, and when the latest change was committed.
+    pub(super) created: Timestamp,
+    pub(super) modified: Timestamp,
     /// `provisioningState` while no operation runs; `Creating` before the first one has ended.
     pub(super) settled: &'static str,
     pub(super) pending: Option<Pending>,
@@ -119,6 +122,8 @@ impl Service {
             location: location.to_owned(),
             document: Map::new(),
             revision: 1,
+            created: now,
+            modified: now,
             settled: "Succeeded",
             pending: None,
             system_principal: None,
@@ -318,6 +323,7 @@ impl Service {
     ) {
         self.document = document;
         self.revision = self.revision.saturating_add(1);
+        self.modified = at;
         let wants_system = identity_kind(&self.document).contains("SystemAssigned");
         match (&self.system_principal, wants_system) {
             (None, true) => {
