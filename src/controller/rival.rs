@@ -35,7 +35,7 @@ pub(super) fn same_service(left: &DicomEncryption, right: &DicomEncryption) -> b
     let [left, right] = [left, right].map(|object| object.spec.dicom_service_id.as_bytes());
     // from the end: the ids of an estate begin alike, and each object is compared with all others
     let mut pairs = left.iter().rev().zip(right.iter().rev());
-    left.len() == right.len() && pairs.all(|(left, right)| left.eq_ignore_ascii_case(right))
+    left.len() == right.len() && pairs.all(|(one, other)| one.eq_ignore_ascii_case(other))
 }
 
 fn rank(object: &DicomEncryption) -> (Option<Timestamp>, Option<String>) {
