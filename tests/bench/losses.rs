@@ -25,6 +25,12 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
+    /// The same for `kubectl wait`.
+    pub(crate) fn condition(&self) -> String {
+        let [kind, word, _] = self.told;
+        format!("{kind}={word}")
+    }
+
     pub(crate) fn is_told(&self, status: &Value) -> bool {
         let [kind, word, reason] = self.told;
         has(status, kind, word, reason)

@@ -33,6 +33,8 @@ mod soak;
 #[cfg(test)]
 mod sockets;
 #[cfg(test)]
+mod spot;
+#[cfg(test)]
 mod statuses;
 #[cfg(test)]
 #[expect(

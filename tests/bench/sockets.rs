@@ -16,6 +16,7 @@ use crate::process::{self, Used};
 use crate::real::estate::Estate;
 use crate::real::operator::Operator;
 use crate::scale::Scale;
+use crate::spot;
 
 /// How often the way from apply to the key url is measured.
 const SAMPLES: usize = 9;
@@ -43,6 +44,7 @@ fn measure() -> Vec<Figure> {
     let access = plane.access();
     let mut figures = apply_to_key_url(access);
     figures.extend(a_thousand_objects(access));
+    figures.extend(spot::check(access));
     figures
 }
 
@@ -179,7 +181,7 @@ impl Stay {
 }
 
 /// The sum of all series whose line begins like this.
-fn metric(operator: &Operator, name: &str) -> f64 {
+pub(crate) fn metric(operator: &Operator, name: &str) -> f64 {
     let text = operator.metrics().unwrap_or_default();
     let lines = text.lines().filter(|line| line.starts_with(name));
     let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
@@ -187,13 +189,13 @@ fn metric(operator: &Operator, name: &str) -> f64 {
 }
 
 /// A namespace of one measurement.
-struct Namespace<'access> {
+pub(crate) struct Namespace<'access> {
     access: &'access Access,
-    name: String,
+    pub(crate) name: String,
 }
 
 impl<'access> Namespace<'access> {
-    fn new(access: &'access Access) -> Self {
+    pub(crate) fn new(access: &'access Access) -> Self {
         let manifest = json!({
             "apiVersion": "v1",
             "kind": "Namespace",
@@ -208,7 +210,7 @@ impl<'access> Namespace<'access> {
     }
 
     /// `kubectl apply` or `create` of an object, or a list of them.
-    fn apply(&self, verb: &str, object: &Value) {
+    pub(crate) fn apply(&self, verb: &str, object: &Value) {
         let text = object.to_string();
         let text = text.replace(
             r#""namespace":"default""#,
@@ -216,6 +218,24 @@ impl<'access> Namespace<'access> {
         );
         let arguments = [verb, "-f", "-"];
         let output = self.access.kubectl_with_input(&arguments, &text);
+        output.unwrap().into_stdout().unwrap();
+    }
+
+    /// `kubectl wait` until an object has this condition.
+    pub(crate) fn wait(&self, name: &str, condition: &str) {
+        let (object, condition) = (
+            format!("dicomencryption/{name}"),
+            format!("--for=condition={condition}"),
+        );
+        let arguments = [
+            "wait",
+            &object,
+            &condition,
+            "--timeout=5m",
+            "-n",
+            &self.name,
+        ];
+        let output = self.access.kubectl(&arguments);
         output.unwrap().into_stdout().unwrap();
     }
 
@@ -244,19 +264,19 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Measures a time.
-struct Watch {
+pub(crate) struct Watch {
     clock: SystemClock,
     began: Monotonic,
 }
 
 impl Watch {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let clock = SystemClock::new();
         let began = clock.monotonic();
         Self { clock, began }
     }
 
-    fn milliseconds(&self) -> f64 {
+    pub(crate) fn milliseconds(&self) -> f64 {
         1_000.0 * self.clock.monotonic().since(self.began).as_secs_f64()
     }
 }

@@ -10,7 +10,7 @@ use super::dice::Dice;
 use super::rig::Rig;
 
 /// Things that a person does, and undoes later.
-pub(crate) const UPSETS: [(&str, &str); 14] = [
+pub(crate) const UPSETS: [(&str, &str); 20] = [
     (
         "key clinic-keys/dicom-cmk disabled",
         "key clinic-keys/dicom-cmk enabled",
@@ -37,18 +37,38 @@ pub(crate) const UPSETS: [(&str, &str); 14] = [
     ("role-assignments clinic-keys removed", ""),
     ("service radiology operation-fails", ""),
     ("service radiology tags by=hand", ""),
+    (
+        "vault clinic-keys bypass-off",
+        "vault clinic-keys bypass-on",
+    ),
+    (
+        "vault clinic-keys perimeter-closed",
+        "vault clinic-keys perimeter-open",
+    ),
+    (
+        "vault clinic-keys data-plane-closed",
+        "vault clinic-keys data-plane-open",
+    ),
+    (
+        "deny-assignments clinic-keys added",
+        "deny-assignments clinic-keys removed",
+    ),
     ("health radiology unavailable", "health radiology automatic"),
+    ("health radiology available", "health radiology automatic"),
+    ("health radiology unknown", "health radiology automatic"),
     ("throttling on 30", "throttling off"),
     ("control-plane broken", "control-plane ok"),
 ];
 
 /// Parts of URLs that faults are put on.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 10] = [
     "management.azure.com",
     "vault.azure.net",
     "login.microsoftonline.com",
     "dicomservices",
     "roleAssignments",
+    "denyAssignments",
+    "availabilityStatuses",
     "/vaults/",
     "/versions/",
     "operationresults",
