@@ -73,13 +73,17 @@ pub fn of_operation(
     words: &str,
     (fingerprint, lost_at): (&str, Option<Timestamp>),
 ) -> Setback {
+    let retry_at = lost_at.map(|now| now + FAILED_WAIT);
+    let while_lost = retry_at.map_or_else(String::new, |at| {
+        format!(", and at {at:.0} because key access is lost")
+    });
     Setback {
         step: step.clone(),
         reason: Reason::OperationFailed,
         message: format!(
-            "Azure accepted to {step}, but the operation ended without success: {words}; it is tried again once service, vault, key, grant or this object change"
+            "Azure accepted to {step}, but the operation ended without success: {words}; it is tried again once service, vault, key, grant or this object change{while_lost}"
         ),
-        retry_at: lost_at.map(|now| now + FAILED_WAIT),
+        retry_at,
         fingerprint: fingerprint.to_owned(),
     }
 }

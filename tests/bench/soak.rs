@@ -30,6 +30,9 @@ const LOOK: SignedDuration = SignedDuration::from_secs(5);
 /// The oldest that a fact may be: three times the longest interval, and what it takes to read it.
 const FRESHNESS: SignedDuration = SignedDuration::from_secs(3 * 120 + 30);
 
+/// The same for deny assignments, which are read less often.
+const FRESHNESS_OF_DENIALS: SignedDuration = SignedDuration::from_secs(3 * 300 + 30);
+
 /// The longest that everything may take to be well again once nothing goes wrong any more.
 const RECOVERY: Duration = Duration::from_hours(2);
 
@@ -80,6 +83,8 @@ struct Life {
     reader: Reader,
     /// From when on the service reached its key, or did not.
     truth: Vec<(Timestamp, bool)>,
+    /// Whether a deny assignment takes the key.
+    is_denied: bool,
     /// What the status said last.
     state: String,
     /// Whether it said that the key is lost.
@@ -102,6 +107,7 @@ impl Life {
             truth: vec![(rig.now(), true)],
             rig,
             reader: Reader::new(tells),
+            is_denied: false,
             state: "Accessible".to_owned(),
             alarm: false,
             wrong: BTreeSet::new(),
@@ -110,6 +116,11 @@ impl Life {
         for (at, event) in schedule(seed, LENGTH) {
             let at = begin + SignedDuration::try_from(at).unwrap();
             life.pass_until(at).await;
+            if let Event::Words(words) = event
+                && words.starts_with("deny-assignments")
+            {
+                life.is_denied = words.ends_with("added");
+            }
             happen(&mut life.rig, &honest(event));
             life.look();
         }
@@ -186,7 +197,12 @@ impl Life {
 
     /// Whether it was so at some moment that the operator may still go by.
     fn was(&self, reaches: bool, at: Timestamp) -> bool {
-        let oldest = at - FRESHNESS - LOOK;
+        let freshness = if self.is_denied {
+            FRESHNESS_OF_DENIALS
+        } else {
+            FRESHNESS
+        };
+        let oldest = at - freshness - LOOK;
         let ends = self.truth.iter().skip(1).map(|(end, _)| *end);
         let mut spans = self.truth.iter().zip(ends.chain([Timestamp::MAX]));
         spans.any(|((from, was), end)| *was == reaches && end >= oldest && *from <= at + LOOK)

@@ -8,6 +8,7 @@ mod loss;
 pub mod recovery;
 mod risk;
 pub mod signals;
+mod voices;
 
 pub use self::glance::ONE_LOOK;
 pub use self::loss::Loss;
@@ -87,7 +88,7 @@ fn encrypted(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Access {
         );
     };
     let signals = Signals::read(case, service, (url, &vault));
-    let access = match signals.conclude(case.memory.is_lost()) {
+    let access = match signals.conclude(case.memory) {
         Conclusion::Accessible(message) => accessible(case, (url, &vault), message),
         Conclusion::Lost(verdict) => lost(case, url, &verdict),
         Conclusion::Doubt(verdict) => kept(case, verdict),

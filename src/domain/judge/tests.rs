@@ -14,6 +14,7 @@ mod encryption;
 mod glance;
 mod gone;
 mod grant;
+mod voices;
 
 /// A change to the facts, what the link then says, and words that its message must have.
 type Row = (fn(&mut Facts), Reason, &'static str);

@@ -302,6 +302,35 @@ async fn an_operation_that_fails_is_told_in_azures_words_and_not_tried_until_som
     rig.assert_safe();
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_fails_during_a_loss_is_tried_again_after_a_quarter_of_an_hour() {
+    let rig = settled(json!({})).await;
+    rig.change("service radiology operation-fails");
+    rig.change("identity radiology off");
+    rig.until_condition("radiology", "Stalled=True/IdentityDisabled", HALF_AN_HOUR)
+        .await;
+    let stalled = rig.condition("radiology", "Stalled").unwrap();
+    let message = stalled["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("mending it did not work")
+            && message.contains("because key access is lost"),
+        "{message}"
+    );
+    rig.pass(Duration::from_mins(14)).await;
+    assert_eq!(rig.writes(0), ["PATCH dicomservices/radiology"]);
+    rig.until("it is back", HALF_AN_HOUR, is_back).await;
+    assert_eq!(
+        rig.writes(0),
+        [
+            "PATCH dicomservices/radiology",
+            "PATCH dicomservices/radiology",
+            "PUT roleassignments",
+            "PUT dicomservices/radiology"
+        ]
+    );
+    rig.assert_safe();
+}
+
 /// Each link looks good by what was read last of it, and yet there was no moment without a loss.
 #[tokio::test(start_paused = true)]
 async fn an_alarm_stays_when_another_link_breaks_right_before_the_lost_one_mends() {

@@ -6,11 +6,13 @@ use uuid::Uuid;
 use crate::azure::{KeyUrl, VaultId};
 use crate::crd::{Reason, SignalName, SignalWord};
 
-use crate::domain::fact::{Known, Seen};
 use crate::domain::judge::{Case, grant, identity, key, vault};
-use crate::domain::observed::{Canary, Health, HealthState, Provisioning, Service};
+use crate::domain::memory::Memory;
+use crate::domain::observed::{Provisioning, Service};
 use crate::domain::verdict::Verdict;
 use crate::domain::wants::vaults_of;
+
+use super::voices::{Voice, canary, health};
 
 /// One source of knowledge, for the status.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,22 +23,6 @@ pub struct Signal {
     pub says: SignalWord,
     /// Why, when it is not good.
     pub message: Option<String>,
-}
-
-/// What a source says that knows how the service is, and not why.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Voice {
-    /// It is well.
-    Well {
-        /// Since when it says so.
-        since: Option<Timestamp>,
-        /// What it says.
-        message: &'static str,
-    },
-    /// It is not.
-    Ill(String),
-    /// It says nothing that could be used, and why not.
-    Silent(String),
 }
 
 /// What all of them say.
@@ -94,9 +80,9 @@ impl Signals {
 
     /// The table of all signals: one piece of evidence about a link is enough for a loss; voices
     /// alone are doubt; silence is neither.
-    pub(super) fn conclude(&self, was_lost: bool) -> Conclusion {
+    pub(super) fn conclude(&self, memory: &Memory) -> Conclusion {
         let merged = merged(&self.links);
-        match (&merged, self.ill(), was_lost) {
+        match (&merged, self.ill(), memory.is_lost()) {
             (Verdict::No { .. }, _, _) => Conclusion::Lost(merged),
             (Verdict::Unknown { reason, message }, Some(ill), false) => {
                 Conclusion::Doubt(Verdict::unknown(*reason, format!("{message}; and {ill}")))
@@ -107,15 +93,29 @@ impl Signals {
                 Reason::ServiceUnhealthy,
                 format!("vault, key, identity and grant are good, but {ill}"),
             )),
-            (Verdict::Yes { message }, None, false) => match &self.failed {
-                Some(word) if !self.is_well() => Conclusion::Doubt(Verdict::unknown(
-                    Reason::ServiceFailed,
-                    format!(
-                        "vault, key, identity and grant are good, but the last operation on the service ended {word}, and nothing tells how the service is; look at its activity log"
-                    ),
-                )),
-                Some(_) | None => Conclusion::Accessible(format!("{message}{}", self.note())),
-            },
+            (Verdict::Yes { message }, None, false) => self.unopposed(message, memory),
+        }
+    }
+
+    /// Every link is good and no voice says the contrary: nothing is left but what cannot be heard.
+    fn unopposed(&self, message: &str, memory: &Memory) -> Conclusion {
+        let good = "vault, key, identity and grant are good";
+        if let Some(unheard) = self.unheard(memory) {
+            return Conclusion::Doubt(Verdict::unknown(
+                Reason::ServiceUnhealthy,
+                format!(
+                    "{good}, but the service was not well when that was last told, and since then {unheard}"
+                ),
+            ));
+        }
+        match &self.failed {
+            Some(word) if !self.is_well() => Conclusion::Doubt(Verdict::unknown(
+                Reason::ServiceFailed,
+                format!(
+                    "{good}, but the last operation on the service ended {word}, and nothing tells how the service is; look at its activity log"
+                ),
+            )),
+            Some(_) | None => Conclusion::Accessible(format!("{message}{}", self.note())),
         }
     }
 
@@ -135,7 +135,7 @@ impl Signals {
                 since: Some(since), ..
             } if *since > lost && *since >= restored - CLOCKS_APART => Word::Back,
             Voice::Well { .. } => Word::Unmoved,
-            Voice::Ill(_) | Voice::Silent(_) => Word::Silent,
+            Voice::Ill(_) | Voice::Silent(_) | Voice::Unheard { .. } => Word::Silent,
         }
     }
 
@@ -159,6 +159,9 @@ impl Signals {
                 Voice::Well { .. } => (SignalWord::Good, None),
                 Voice::Ill(message) => (SignalWord::Bad, Some(message.clone())),
                 Voice::Silent(message) => (SignalWord::Unknown, Some(message.clone())),
+                Voice::Unheard { message, .. } => {
+                    (SignalWord::Unknown, Some((*message).to_owned()))
+                }
             };
             Some(Signal {
                 name,
@@ -174,10 +177,23 @@ impl Signals {
         let ill: Vec<&str> = voices
             .filter_map(|voice| match voice {
                 Voice::Ill(message) => Some(message.as_str()),
-                Voice::Well { .. } | Voice::Silent(_) => None,
+                Voice::Well { .. } | Voice::Silent(_) | Voice::Unheard { .. } => None,
             })
             .collect();
         (!ill.is_empty()).then(|| ill.join("; and "))
+    }
+
+    /// What could not be read of a voice that said last that the service is not well. No voice
+    /// takes that back for it but one that says the contrary.
+    fn unheard(&self, memory: &Memory) -> Option<&'static str> {
+        let told = memory.access.as_ref().and_then(|access| access.reason)
+            == Some(Reason::ServiceUnhealthy);
+        let mut voices = self.canary.iter().chain([&self.health]);
+        let unheard = voices.find_map(|voice| match voice {
+            Voice::Unheard { message, was_ill } => (told || *was_ill).then_some(*message),
+            Voice::Well { .. } | Voice::Ill(_) | Voice::Silent(_) => None,
+        });
+        unheard.filter(|_| !self.is_well())
     }
 
     fn is_well(&self) -> bool {
@@ -191,6 +207,7 @@ impl Signals {
             .map(|voice| match voice {
                 Voice::Well { message, .. } => format!(", and {message}"),
                 Voice::Ill(message) | Voice::Silent(message) => format!("; {message}"),
+                Voice::Unheard { message, .. } => format!("; {message}"),
             })
             .collect()
     }
@@ -311,66 +328,6 @@ fn has_lost_it(case: &Case<'_>) -> bool {
         || case.memory.is_lost()
         || matches!(health(case), Voice::Ill(_))
         || matches!(canary(case), Some(Voice::Ill(_)))
-}
-
-/// Resource Health cannot tell the key from the platform or a data lake.
-fn health(case: &Case<'_>) -> Voice {
-    let Health {
-        state,
-        summary,
-        actions,
-        occurred,
-    } = match case.observed.health.known(case.now) {
-        Known::Present(health) => health,
-        Known::Absent => {
-            return Voice::Silent("Resource Health has nothing on the service".to_owned());
-        }
-        Known::Refused(_) => return Voice::Silent("Resource Health may not be read".to_owned()),
-        Known::Unknown(_) => return Voice::Silent("Resource Health could not be read".to_owned()),
-    };
-    let word = match state {
-        HealthState::Available => {
-            return Voice::Well {
-                since: *occurred,
-                message: "Resource Health says that the service is available",
-            };
-        }
-        HealthState::Unknown => {
-            return Voice::Silent("Resource Health does not know how the service is".to_owned());
-        }
-        HealthState::Degraded => "degraded",
-        HealthState::Unavailable => "unavailable",
-    };
-    let advice = if actions.is_empty() {
-        String::new()
-    } else {
-        format!(" Azure recommends: {}", actions.join("; "))
-    };
-    Voice::Ill(format!(
-        "Resource Health says that the service is {word}: {summary}{advice}"
-    ))
-}
-
-fn canary(case: &Case<'_>) -> Option<Voice> {
-    let fact = case.observed.canary.as_ref()?;
-    Some(match fact.known(case.now) {
-        Known::Present(Canary::Serving) => Voice::Well {
-            since: match fact.seen {
-                Seen::Present { at, .. } => Some(at),
-                Seen::Absent { .. } | Seen::Refused { .. } | Seen::Unread => None,
-            },
-            message: "the service answers with data",
-        },
-        Known::Present(Canary::Failing { status }) => Voice::Ill(format!(
-            "the service answers a request for data with {status}"
-        )),
-        Known::Absent => Voice::Silent("the service's own host does not answer for it".to_owned()),
-        Known::Refused(denial) => Voice::Silent(format!(
-            "the service may not be asked for data: {}",
-            denial.message
-        )),
-        Known::Unknown(_) => Voice::Silent("the service could not be asked for data".to_owned()),
-    })
 }
 
 /// Azure's clock and ours, and the time between a return and our first sight of it.
