@@ -1,7 +1,10 @@
 //! What Resource Health says: read with the list of the subscription, with those of the resource
 //! groups or one by one, whatever takes the fewest calls.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use k8s_openapi::jiff::SignedDuration;
@@ -41,13 +44,17 @@ impl Observer {
         let (name, now) = (first.with(name_of(&call)), self.clock.monotonic());
         let expected = self.lock().lists.expected(&name, now);
         if let Some(calls) = expected.filter(|calls| *calls <= way.calls) {
-            let ration = Ration::new(calls, 0, interval);
-            let paced = self.paced(items, &ration, ration.pace);
             match self.list(call, items).await {
                 Listed::Rows(answer, ticket) => {
-                    return paced.and(self.health_rows(&answer, &ticket, items).await);
+                    let told = self.health_rows(&answer, &ticket, items).await;
+                    let ration = Ration::new(calls.max(answer.calls), told.left.len(), interval);
+                    let paced = self.paced(told.known, &ration, ration.pace);
+                    let left = self.read_in_turns(told.left, &ration).await;
+                    return told.swept.and(paced).and(left);
                 }
-                Listed::Troubled(swept) => return paced.and(swept),
+                Listed::Troubled(swept) => {
+                    return swept.and(Ration::new(calls, 0, interval).spaced());
+                }
                 Listed::OneByOne => {}
             }
         }
@@ -87,12 +94,27 @@ impl Observer {
         let sweeps = by_list.into_iter().map(|(group, members)| async move {
             let call = resource_health::list_in_group(subscription, group);
             match self.list(call, members).await {
-                Listed::Rows(answer, ticket) => {
-                    let swept = self.health_rows(&answer, &ticket, members).await;
-                    (swept, answer.calls, Vec::new(), members)
+                Listed::Rows(answer, ticket) => (
+                    self.health_rows(&answer, &ticket, members).await,
+                    answer.calls,
+                ),
+                Listed::Troubled(swept) => (
+                    Told {
+                        swept,
+                        ..Told::nothing()
+                    },
+                    1,
+                ),
+                Listed::OneByOne => {
+                    let left = members.iter().collect();
+                    (
+                        Told {
+                            left,
+                            ..Told::nothing()
+                        },
+                        1,
+                    )
                 }
-                Listed::Troubled(swept) => (swept, 1, Vec::new(), members),
-                Listed::OneByOne => (Swept::NOTHING, 1, members.iter().collect(), members),
             }
         });
         let sweeps: Vec<_> = sweeps.collect::<FuturesUnordered<_>>().collect().await;
@@ -100,12 +122,12 @@ impl Observer {
             .iter()
             .flat_map(|(_, members)| *members)
             .collect();
-        singles.extend(sweeps.iter().flat_map(|(_, _, closed, _)| closed));
-        let calls = sweeps.iter().map(|(_, calls, _, _)| *calls).sum();
+        singles.extend(sweeps.iter().flat_map(|(told, _)| &told.left));
+        let calls = sweeps.iter().map(|(_, calls)| *calls).sum();
         let ration = Ration::new(calls, singles.len(), interval);
         let listed = sweeps
             .into_iter()
-            .map(|(swept, _, _, members)| swept.and(self.paced(members, &ration, ration.pace)));
+            .map(|(told, _)| told.swept.and(self.paced(told.known, &ration, ration.pace)));
         let listed = listed.fold(Swept::NOTHING, Swept::and);
         listed.and(self.read_in_turns(singles, &ration).await)
     }
@@ -141,18 +163,15 @@ impl Observer {
         for key in items {
             self.lock().set_interval(key, interval);
         }
-        Swept {
-            spacing: Some(ration.spacing),
-            ..Swept::NOTHING
-        }
+        ration.spaced()
     }
 
-    async fn health_rows(
+    async fn health_rows<'key>(
         &self,
         answer: &Answer<Vec<AvailabilityStatus>>,
         ticket: &Ticket,
-        items: &[Keyed<Item>],
-    ) -> Swept {
+        items: &'key [Keyed<Item>],
+    ) -> Told<'key> {
         let mut rows: BTreeMap<String, Health> = BTreeMap::new();
         for row in &answer.value {
             let id = row.resource_id.parse::<ResourceId>();
@@ -181,9 +200,14 @@ impl Observer {
                 }
             }
         }
-        let left = self.left_out(&left, ticket, answer.asked_at).await;
+        let left = self.unsure(&left, ticket, answer.asked_at);
+        let unsure: BTreeSet<_> = left.iter().copied().collect();
         let explained = self.read_each(explained.into_iter()).await;
-        Swept::GOOD.and(left).and(explained)
+        Told {
+            swept: Swept::GOOD.and(explained),
+            known: items.iter().filter(|key| !unsure.contains(key)).collect(),
+            left,
+        }
     }
 
     /// Lists leave out what Azure recommends to do: it is read directly once, when the health has
@@ -202,6 +226,35 @@ impl Observer {
                 })
             }
             Some(_) | None => None,
+        }
+    }
+}
+
+/// What a list has told.
+struct Told<'key> {
+    swept: Swept,
+    /// The services whose health is known by it.
+    known: Vec<&'key Keyed<Item>>,
+    /// Those that have to be read one by one, for it left them out.
+    left: Vec<&'key Keyed<Item>>,
+}
+
+impl Told<'_> {
+    const fn nothing() -> Self {
+        Self {
+            swept: Swept::NOTHING,
+            known: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+}
+
+impl Ration {
+    /// A sweep after which the next one waits for its turn.
+    const fn spaced(&self) -> Swept {
+        Swept {
+            spacing: Some(self.spacing),
+            ..Swept::NOTHING
         }
     }
 }

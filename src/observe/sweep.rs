@@ -173,14 +173,25 @@ impl Observer {
         }
     }
 
-    /// What a list left out: what was absent stays absent, the rest is read directly. Now and then
-    /// an absent one is read directly too, for lists do not show everything.
+    /// What a list left out: what was absent stays absent, the rest is read directly.
     pub(super) async fn left_out(
         &self,
         items: &[&Keyed<Item>],
         ticket: &Ticket,
         at: Timestamp,
     ) -> Swept {
+        let unsure = self.unsure(items, ticket, at);
+        self.read_each(unsure.into_iter()).await
+    }
+
+    /// Of what a list left out, what has to be read directly. What was absent stays absent; now and
+    /// then such a one is read directly too, for lists do not show everything.
+    pub(super) fn unsure<'key>(
+        &self,
+        items: &[&'key Keyed<Item>],
+        ticket: &Ticket,
+        at: Timestamp,
+    ) -> Vec<&'key Keyed<Item>> {
         let now = self.clock.monotonic();
         let mut unsure = Vec::new();
         for key in items {
@@ -190,7 +201,7 @@ impl Observer {
                 unsure.push(*key);
             }
         }
-        self.read_each(unsure.into_iter()).await
+        unsure
     }
 
     pub(super) async fn read_each(
