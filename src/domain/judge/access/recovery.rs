@@ -168,7 +168,20 @@ impl Road<'_> {
                 "access is back since {:.0}, and the service is not: {ill}",
                 self.restored
             )),
+            Word::Unheard(unheard) => self.unheard(Reason::AwaitingRecovery, unheard),
             Word::Back | Word::Unmoved | Word::Silent => Stage::Over,
+        }
+    }
+
+    /// The service was not well when that was last told: it is not called well before it is heard.
+    fn unheard(&self, reason: Reason, unheard: &str) -> Stage {
+        Stage::Wait {
+            until: None,
+            reason,
+            message: format!(
+                "access is back since {:.0}; the service was not well when that was last told, and since then {unheard}",
+                self.restored
+            ),
         }
     }
 
@@ -193,6 +206,7 @@ impl Road<'_> {
                 };
             }
             (_, Word::Ill(ill)) => format!("{ill}{}", self.details()),
+            (_, Word::Unheard(unheard)) => return self.unheard(Reason::Revalidating, unheard),
             (_, Word::Unmoved | Word::Silent) if self.is_uncertain(put) => {
                 return Stage::Due(
                     "it is not known whether Azure got the PUT that was to bring the service back"

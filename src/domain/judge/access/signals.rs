@@ -58,6 +58,8 @@ pub(super) enum Word {
     Unmoved,
     /// Nothing.
     Silent,
+    /// Nothing any more, after it was not: this could not be read.
+    Unheard(&'static str),
 }
 
 impl Signals {
@@ -135,6 +137,7 @@ impl Signals {
                 since: Some(since), ..
             } if *since > lost && *since >= restored - CLOCKS_APART => Word::Back,
             Voice::Well { .. } => Word::Unmoved,
+            Voice::Unheard { message, was_ill } if *was_ill => Word::Unheard(message),
             Voice::Ill(_) | Voice::Silent(_) | Voice::Unheard { .. } => Word::Silent,
         }
     }

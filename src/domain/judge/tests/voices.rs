@@ -83,3 +83,25 @@ fn a_service_that_was_called_ill_is_well_again_only_when_a_voice_says_so_or_has_
         }
     }
 }
+
+#[test]
+fn a_service_that_recovers_is_not_called_well_while_the_voice_that_called_it_ill_cannot_be_heard() {
+    for (health, is_good) in [
+        (unheard(HealthState::Degraded), false),
+        (unheard(HealthState::Available), true),
+        (absent(), true),
+    ] {
+        let facts = Facts::settled().with(|facts| {
+            let restored = facts.now - SignedDuration::from_mins(11);
+            let access = facts.memory.access.as_mut().unwrap();
+            access.state = KeyAccessState::Recovering;
+            access.reason = Some(Reason::AwaitingRecovery);
+            access.lost_since = Some(restored - SignedDuration::from_mins(5));
+            access.restored_at = Some(restored);
+            facts.observed.health = health;
+        });
+        let planned = facts.plan();
+        assert_eq!(planned.access.verdict.is_yes(), is_good, "{planned:?}");
+        assert_eq!(planned.step, None);
+    }
+}
