@@ -7,6 +7,7 @@ mod monitoring;
 mod pod;
 mod rights;
 mod samples;
+mod teams;
 
 use std::fs;
 use std::path::{Path, PathBuf};
