@@ -52,26 +52,25 @@ impl Pass<'_> {
         let Some(accepted) = self.context.states.of(self.uid).accepted else {
             return false;
         };
-        let is_of_service = !matches!(accepted.step, Step::AssignRole { .. });
-        if is_of_service && sight.observed.service.at() <= Some(accepted.at) {
-            return false;
-        }
+        // what was read before Azure accepted it shows no effect, and no end of it either
+        let is_too_old = !matches!(accepted.step, Step::AssignRole { .. })
+            && sight.observed.service.at() <= Some(accepted.at);
         let known = fingerprint(&self.case(sight, memory));
         let unseen =
             (planned.step.as_ref() == Some(&accepted.step)).then(|| match &service.provisioning {
-                Provisioning::Failed(word) => setback::of_operation(
+                Provisioning::Failed(word) if !is_too_old => setback::of_operation(
                     &accepted.step,
                     word,
                     (&known, memory.is_lost().then_some(sight.at)),
                 ),
-                Provisioning::Succeeded | Provisioning::Busy(_) => {
+                Provisioning::Failed(_) | Provisioning::Succeeded | Provisioning::Busy(_) => {
                     setback::of_delay(&accepted.step, accepted.at, &known)
                 }
             });
         let is_unseen = unseen.is_some();
         self.context.states.change(self.uid, |state| {
             state.setback = unseen.or_else(|| state.setback.take());
-            if accepted.operation.is_none() {
+            if accepted.operation.is_none() && !is_too_old {
                 state.accepted = None;
                 state.failures = 0;
             }

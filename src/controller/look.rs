@@ -10,7 +10,7 @@ use crate::domain::judge::access::ONE_LOOK;
 use crate::domain::observed::{Observed, Service};
 use crate::domain::step::Step;
 use crate::domain::target::target;
-use crate::domain::wants::{Want, wants};
+use crate::domain::wants::{Want, links, wants};
 use crate::domain::{Desired, Memory};
 
 use super::context::Context;
@@ -84,10 +84,14 @@ impl Look<'_> {
         self.now()
     }
 
-    /// Everything again, at once, but what was read just now.
-    pub(super) async fn anew(&self) -> Sight {
+    /// The links between the service and the key that it uses again, all at once, but for what was
+    /// read just now.
+    pub(super) async fn at_links(&self, sight: &Sight) -> Sight {
+        let links = links(self.desired, self.memory, sight.service());
         let age = ONE_LOOK.checked_div(2).unwrap_or(ONE_LOOK);
-        self.read(age).await;
+        let read = self.context.parts.observer.probe(&links, age);
+        // what takes longer is no one look
+        let _in_time = timeout(ONE_LOOK.unsigned_abs(), read).await;
         self.now()
     }
 

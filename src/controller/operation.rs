@@ -2,7 +2,6 @@
 //! service's `provisioningState`, with no memory needed; the operation itself has Azure's words
 //! for how it ended.
 
-use k8s_openapi::jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::arm::error::{Advice, ArmError};
@@ -34,15 +33,13 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
     let subscription = pass.desired.service.id().subscription();
     let ended = match arm.send(status(link, Some(subscription))).await {
         Ok(answer) => answer.value,
-        Err(error)
-            if is_passing(&error) && sight.at.duration_since(accepted.at) < LONGEST_OPERATION =>
-        {
+        // what was read before the write says nothing of it: the operation is asked for again
+        Err(error) if is_passing(&error) && sight.observed.service.at() <= Some(accepted.at) => {
             tracing::debug!(error = %error, "the operation cannot be read for the moment");
-            sight.keep_busy("an operation of ours cannot be read");
             return;
         }
         Err(error) => {
-            // the operation may be long forgotten by Azure: the service itself decides then
+            // the operation may be long forgotten by Azure: the service itself, which is idle, decides
             tracing::debug!(error = %error, "the operation cannot be read");
             context.states.change(uid, |state| {
                 if let Some(write) = &mut state.accepted {
@@ -79,10 +76,6 @@ pub(super) async fn settle(pass: &Pass<'_>, sight: &mut Sight, correlation: Uuid
         }
     });
 }
-
-/// The longest that an operation on a DICOM service is waited for. Source: Terraform's provider, which
-/// raised its limit to this after a report of one that took so long.
-const LONGEST_OPERATION: SignedDuration = SignedDuration::from_mins(90);
 
 /// Whether asking again may bring an answer. One that Azure refuses or does not know will not.
 fn is_passing(error: &ArmError) -> bool {

@@ -117,8 +117,9 @@ impl Pass<'_> {
         memory = self.memory();
         self.note_set(&sight, &mut memory);
         let mut planned = self.plan(&sight, &memory);
-        if planned.access.next == Next::Look {
-            sight = self.look(&memory).anew().await;
+        let is_busy = sight.service().is_some_and(Service::is_busy);
+        if planned.access.next == Next::Look && !is_busy {
+            sight = self.look(&memory).at_links(&sight).await;
             planned = self.plan(&sight, &memory);
         }
         if planned.step.is_some() {

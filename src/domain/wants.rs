@@ -100,3 +100,20 @@ pub fn wants(
     }
     wants
 }
+
+/// The links between a service and the key that it uses.
+pub fn links(desired: &Desired, memory: &Memory, service: Option<&Service>) -> BTreeSet<Want> {
+    let mut links = BTreeSet::from([Want::Service(desired.service.clone())]);
+    links.extend(desired.identity.clone().map(Want::Identity));
+    let Some(url) = service.and_then(|service| service.encryption.url()) else {
+        return links;
+    };
+    let version = vault_of(url, desired, memory).map(|holder| Want::Version(holder, url.clone()));
+    links.extend(version);
+    for holder in vaults_of(url, desired, memory) {
+        links.insert(Want::Vault(holder.clone()));
+        links.insert(Want::DenyAssignments(holder.clone()));
+        links.insert(Want::Assignments(holder));
+    }
+    links
+}

@@ -210,5 +210,24 @@ async fn what_was_read_before_a_put_says_nothing_of_its_effect() {
         );
     }
     rig.until_ready("radiology", HALF_AN_HOUR).await;
+    assert_eq!(rig.writes(0), ["PUT roleassignments", PUT]);
+    rig.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_cannot_be_read_does_not_hold_up_what_comes_next() {
+    let rig = settled(json!({})).await;
+    let down = FaultAnswer::Status {
+        status: 503,
+        body: None,
+    };
+    rig.fault("operationresults", down.clone());
+    rig.fault("operationstatuses", down);
+    rig.change("identity radiology off");
+    rig.until("the whole repair", HALF_AN_HOUR, |rig| {
+        rig.writes(0).len() == 3
+    })
+    .await;
+    rig.until_ready("radiology", 15 * MINUTE).await;
     rig.assert_safe();
 }

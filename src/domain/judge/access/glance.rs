@@ -19,13 +19,12 @@ pub(super) fn is_one_look(case: &Case<'_>, (url, vault): (&KeyUrl, &VaultId)) ->
         observed.versions.get(url).and_then(Fact::at),
         observed.assignments.get(vault).and_then(Fact::at),
     ];
+    // what is not known is no ground of the verdict, and need not be read again
     let denials = observed.denials.get(vault);
-    // what the verdict does not rest on need not be read again
     let denials = denials.filter(|fact| fact.value(case.now).is_some());
-    let further = [
-        denials.and_then(Fact::at),
-        observed.identity.as_ref().and_then(Fact::at),
-    ];
+    let identity = observed.identity.as_ref();
+    let identity = identity.filter(|fact| fact.value(case.now).is_some());
+    let further = [denials.and_then(Fact::at), identity.and_then(Fact::at)];
     let times: Option<Vec<Timestamp>> = links.into_iter().collect();
     let Some(mut times) = times else {
         return false;

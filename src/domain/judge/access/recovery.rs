@@ -52,7 +52,7 @@ pub(super) fn judge(
         url,
         loss,
         restored,
-        word: signals.since(loss.since, restored),
+        word: signals.since((loss.since, restored), case.memory),
     };
     match road.stage() {
         Stage::Over => accessible(
@@ -168,20 +168,19 @@ impl Road<'_> {
                 "access is back since {:.0}, and the service is not: {ill}",
                 self.restored
             )),
-            Word::Unheard(unheard) => self.unheard(Reason::AwaitingRecovery, unheard),
-            Word::Back | Word::Unmoved | Word::Silent => Stage::Over,
-        }
-    }
-
-    /// The service was not well when that was last told: it is not called well before it is heard.
-    fn unheard(&self, reason: Reason, unheard: &str) -> Stage {
-        Stage::Wait {
-            until: None,
-            reason,
-            message: format!(
-                "access is back since {:.0}; the service was not well when that was last told, and since then {unheard}",
+            Word::Unheard { message, .. } if self.case.now < later(until, grace) => Stage::Wait {
+                until: Some(later(until, grace)),
+                reason: Reason::AwaitingRecovery,
+                message: format!("access is back since {:.0}; {message}", self.restored),
+            },
+            Word::Unheard {
+                message,
+                was_ill: true,
+            } => Stage::Due(format!(
+                "access is back since {:.0}; the service was not well when that was last told, and since then {message}",
                 self.restored
-            ),
+            )),
+            Word::Back | Word::Unmoved | Word::Silent | Word::Unheard { .. } => Stage::Over,
         }
     }
 
@@ -206,8 +205,7 @@ impl Road<'_> {
                 };
             }
             (_, Word::Ill(ill)) => format!("{ill}{}", self.details()),
-            (_, Word::Unheard(unheard)) => return self.unheard(Reason::Revalidating, unheard),
-            (_, Word::Unmoved | Word::Silent) if self.is_uncertain(put) => {
+            (_, Word::Unmoved | Word::Silent | Word::Unheard { .. }) if self.is_uncertain(put) => {
                 return Stage::Due(
                     "it is not known whether Azure got the PUT that was to bring the service back"
                         .to_owned(),
@@ -220,7 +218,25 @@ impl Road<'_> {
                     message: format!("the PUT that brings the service back was made at {put:.0}"),
                 };
             }
-            (_, Word::Back | Word::Unmoved | Word::Silent) => return Stage::Over,
+            (_, Word::Unheard { message, .. }) if self.case.now < until => {
+                return Stage::Wait {
+                    until: Some(until),
+                    reason: Reason::Revalidating,
+                    message: format!(
+                        "the PUT that brings the service back was made at {put:.0}; {message}"
+                    ),
+                };
+            }
+            (
+                _,
+                Word::Unheard {
+                    message,
+                    was_ill: true,
+                },
+            ) => format!("{message}, and the service was not well when that was last told"),
+            (_, Word::Back | Word::Unmoved | Word::Silent | Word::Unheard { .. }) => {
+                return Stage::Over;
+            }
         };
         if self.case.now >= again {
             Stage::Due(why)

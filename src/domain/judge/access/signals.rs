@@ -12,7 +12,7 @@ use crate::domain::observed::{Provisioning, Service};
 use crate::domain::verdict::Verdict;
 use crate::domain::wants::vaults_of;
 
-use super::voices::{Voice, canary, health};
+use super::voices::{Last, Voice, canary, health};
 
 /// One source of knowledge, for the status.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,8 +58,13 @@ pub(super) enum Word {
     Unmoved,
     /// Nothing.
     Silent,
-    /// Nothing any more, after it was not: this could not be read.
-    Unheard(&'static str),
+    /// Nothing, for a voice could not be read.
+    Unheard {
+        /// What could not be read.
+        message: &'static str,
+        /// Whether the service was not well when that was last told.
+        was_ill: bool,
+    },
 }
 
 impl Signals {
@@ -123,7 +128,7 @@ impl Signals {
 
     /// What the voices say of the time after access was restored: only a change since then, or an
     /// answer with data, shows that the service has noticed.
-    pub(super) fn since(&self, lost: Timestamp, restored: Timestamp) -> Word {
+    pub(super) fn since(&self, (lost, restored): (Timestamp, Timestamp), memory: &Memory) -> Word {
         if let Some(Voice::Well { since, .. }) = &self.canary
             && since.is_some_and(|since| since >= restored)
         {
@@ -132,14 +137,28 @@ impl Signals {
         if let Some(ill) = self.ill() {
             return Word::Ill(ill);
         }
-        match &self.health {
-            Voice::Well {
-                since: Some(since), ..
-            } if *since > lost && *since >= restored - CLOCKS_APART => Word::Back,
-            Voice::Well { .. } => Word::Unmoved,
-            Voice::Unheard { message, was_ill } if *was_ill => Word::Unheard(message),
-            Voice::Ill(_) | Voice::Silent(_) | Voice::Unheard { .. } => Word::Silent,
+        if let Voice::Well {
+            since: Some(since), ..
+        } = &self.health
+            && *since > lost
+            && *since >= restored - CLOCKS_APART
+        {
+            return Word::Back;
         }
+        let told = was_told_ill(memory);
+        let unheard = self.voices().find_map(|voice| match voice {
+            Voice::Unheard { message, last } if told || *last != Last::Other => {
+                Some(Word::Unheard {
+                    message,
+                    was_ill: told || *last == Last::Ill,
+                })
+            }
+            Voice::Unheard { .. } | Voice::Well { .. } | Voice::Ill(_) | Voice::Silent(_) => None,
+        });
+        unheard.unwrap_or(match &self.health {
+            Voice::Well { .. } => Word::Unmoved,
+            Voice::Ill(_) | Voice::Silent(_) | Voice::Unheard { .. } => Word::Silent,
+        })
     }
 
     /// What all of them say, for the status.
@@ -176,8 +195,8 @@ impl Signals {
     }
 
     fn ill(&self) -> Option<String> {
-        let voices = self.canary.iter().chain([&self.health]);
-        let ill: Vec<&str> = voices
+        let ill: Vec<&str> = self
+            .voices()
             .filter_map(|voice| match voice {
                 Voice::Ill(message) => Some(message.as_str()),
                 Voice::Well { .. } | Voice::Silent(_) | Voice::Unheard { .. } => None,
@@ -186,27 +205,28 @@ impl Signals {
         (!ill.is_empty()).then(|| ill.join("; and "))
     }
 
-    /// What could not be read of a voice that said last that the service is not well. No voice
-    /// takes that back for it but one that says the contrary.
+    /// What could not be read of a voice that said last that the service is not well. Only an
+    /// answer with data takes that back for it: a Resource Health that was green all along does not.
     fn unheard(&self, memory: &Memory) -> Option<&'static str> {
-        let told = memory.access.as_ref().and_then(|access| access.reason)
-            == Some(Reason::ServiceUnhealthy);
-        let mut voices = self.canary.iter().chain([&self.health]);
-        let unheard = voices.find_map(|voice| match voice {
-            Voice::Unheard { message, was_ill } => (told || *was_ill).then_some(*message),
+        let told = was_told_ill(memory);
+        let unheard = self.voices().find_map(|voice| match voice {
+            Voice::Unheard { message, last } => (told || *last == Last::Ill).then_some(*message),
             Voice::Well { .. } | Voice::Ill(_) | Voice::Silent(_) => None,
         });
-        unheard.filter(|_| !self.is_well())
+        unheard.filter(|_| !matches!(self.canary, Some(Voice::Well { .. })))
+    }
+
+    fn voices(&self) -> impl Iterator<Item = &Voice> {
+        self.canary.iter().chain([&self.health])
     }
 
     fn is_well(&self) -> bool {
-        let mut voices = self.canary.iter().chain([&self.health]);
-        voices.any(|voice| matches!(voice, Voice::Well { .. }))
+        self.voices()
+            .any(|voice| matches!(voice, Voice::Well { .. }))
     }
 
     fn note(&self) -> String {
-        let words = self.canary.iter().chain([&self.health]);
-        words
+        self.voices()
             .map(|voice| match voice {
                 Voice::Well { message, .. } => format!(", and {message}"),
                 Voice::Ill(message) | Voice::Silent(message) => format!("; {message}"),
@@ -214,6 +234,15 @@ impl Signals {
             })
             .collect()
     }
+}
+
+/// Whether the service was not well when that was last told.
+fn was_told_ill(memory: &Memory) -> bool {
+    let last = memory.access.as_ref().and_then(|access| access.reason);
+    matches!(
+        last,
+        Some(Reason::ServiceUnhealthy | Reason::DataStoreInaccessible | Reason::RevalidationFailed)
+    )
 }
 
 /// What the links between the service and a key say together: the first bad one, else the first

@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::domain::fact::{Known, Seen};
+use crate::domain::fact::{Fact, Known, Seen};
 use crate::domain::judge::Case;
 use crate::domain::observed::{Canary, Health, HealthState};
 
@@ -24,9 +24,30 @@ pub(super) enum Voice {
     Unheard {
         /// What could not be read.
         message: &'static str,
-        /// Whether it said last, as far as this process knows, that the service is not well.
-        was_ill: bool,
+        /// What it said last, as far as this process knows.
+        last: Last,
     },
+}
+
+/// What a voice said last that cannot be heard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Last {
+    /// That the service is not well.
+    Ill,
+    /// Something else.
+    Other,
+    /// This process has not heard it once.
+    Nothing,
+}
+
+impl Last {
+    fn of<T>(fact: &Fact<T>, is_ill: impl Fn(&T) -> bool) -> Self {
+        match &fact.seen {
+            Seen::Unread => Self::Nothing,
+            Seen::Present { value, .. } if is_ill(value) => Self::Ill,
+            Seen::Present { .. } | Seen::Absent { .. } | Seen::Refused { .. } => Self::Other,
+        }
+    }
 }
 
 /// What Resource Health says. It cannot tell the key from the platform or a data lake.
@@ -43,10 +64,11 @@ pub(super) fn health(case: &Case<'_>) -> Voice {
         }
         Known::Refused(_) => return Voice::Silent("Resource Health may not be read".to_owned()),
         Known::Unknown(_) => {
-            let last = case.observed.health.last_value().map(|last| last.state);
             return Voice::Unheard {
                 message: "Resource Health could not be read",
-                was_ill: matches!(last, Some(HealthState::Degraded | HealthState::Unavailable)),
+                last: Last::of(&case.observed.health, |last| {
+                    matches!(last.state, HealthState::Degraded | HealthState::Unavailable)
+                }),
             };
         }
     };
@@ -94,7 +116,7 @@ pub(super) fn canary(case: &Case<'_>) -> Option<Voice> {
         )),
         Known::Unknown(_) => Voice::Unheard {
             message: "the service could not be asked for data",
-            was_ill: matches!(fact.last_value(), Some(Canary::Failing { .. })),
+            last: Last::of(fact, |last| matches!(last, Canary::Failing { .. })),
         },
     })
 }

@@ -6,12 +6,13 @@ use crate::crd::{KeyAccessState, Reason};
 use crate::domain::fact::{Denial, Fact, Seen};
 use crate::domain::fixtures::{Facts, INTERVAL, absent, at, health};
 use crate::domain::observed::{Canary, Health, HealthState};
+use crate::domain::plan::Plan;
 
 /// What was last told, what is known now, and what is told then.
 struct Row {
     told: Option<Reason>,
     health: Fact<Health>,
-    canary: Option<Canary>,
+    canary: Option<Fact<Canary>>,
     is_good: bool,
 }
 
@@ -20,9 +21,12 @@ fn heard(state: HealthState) -> Fact<Health> {
 }
 
 /// Read too long ago to be known.
+fn long_ago<T>(value: T) -> Fact<T> {
+    Fact::present(value, at(0) - SignedDuration::from_hours(1), INTERVAL)
+}
+
 fn unheard(state: HealthState) -> Fact<Health> {
-    let long_ago = at(0) - SignedDuration::from_hours(1);
-    Fact::present(health(state), long_ago, INTERVAL)
+    long_ago(health(state))
 }
 
 fn refused() -> Fact<Health> {
@@ -60,8 +64,13 @@ fn a_service_that_was_called_ill_is_well_again_only_when_a_voice_says_so_or_has_
         row(None, unheard(HealthState::Available), true),
         row(other, Fact::unread(INTERVAL), true),
         Row {
-            canary: Some(Canary::Serving),
+            canary: Some(Fact::present(Canary::Serving, at(0), INTERVAL)),
             ..row(ill, unheard(HealthState::Degraded), true)
+        },
+        // green all along, while the service answered with an error and then not at all
+        Row {
+            canary: Some(long_ago(Canary::Failing { status: 503 })),
+            ..row(ill, heard(HealthState::Available), false)
         },
     ];
     for (number, row) in rows.into_iter().enumerate() {
@@ -72,9 +81,7 @@ fn a_service_that_was_called_ill_is_well_again_only_when_a_voice_says_so_or_has_
             }
             access.reason = row.told;
             facts.observed.health = row.health;
-            facts.observed.canary = row
-                .canary
-                .map(|canary| Fact::present(canary, at(0), INTERVAL));
+            facts.observed.canary = row.canary;
         });
         let verdict = facts.plan().access.verdict;
         assert_eq!(verdict.is_yes(), row.is_good, "row {number}: {verdict:?}");
@@ -84,24 +91,39 @@ fn a_service_that_was_called_ill_is_well_again_only_when_a_voice_says_so_or_has_
     }
 }
 
+/// What a recovery says so many minutes after access was restored, inside the window.
+fn recovery(minutes: i64, health: Fact<Health>, told: Reason) -> Plan {
+    let facts = Facts::settled().with(|facts| {
+        let restored = facts.now - SignedDuration::from_mins(minutes);
+        let access = facts.memory.access.as_mut().unwrap();
+        access.state = KeyAccessState::Recovering;
+        access.reason = Some(told);
+        access.lost_since = Some(restored - SignedDuration::from_mins(5));
+        access.restored_at = Some(restored);
+        facts.observed.health = health;
+    });
+    facts.plan()
+}
+
 #[test]
-fn a_service_that_recovers_is_not_called_well_while_the_voice_that_called_it_ill_cannot_be_heard() {
-    for (health, is_good) in [
-        (unheard(HealthState::Degraded), false),
-        (unheard(HealthState::Available), true),
-        (absent(), true),
+fn a_recovery_does_not_end_well_on_a_voice_that_cannot_be_heard() {
+    let (waits, ill) = (Reason::AwaitingRecovery, Reason::DataStoreInaccessible);
+    // until the grace is over twice; then it is sent the PUT if it was not well when last heard
+    for (minutes, health, told, reason) in [
+        (
+            11,
+            unheard(HealthState::Available),
+            waits,
+            Reason::AsSpecified,
+        ),
+        (11, absent(), waits, Reason::AsSpecified),
+        (11, unheard(HealthState::Degraded), waits, waits),
+        (21, unheard(HealthState::Degraded), waits, ill),
+        (11, Fact::unread(INTERVAL), waits, waits),
+        (21, Fact::unread(INTERVAL), waits, Reason::AsSpecified),
+        (21, Fact::unread(INTERVAL), ill, ill),
     ] {
-        let facts = Facts::settled().with(|facts| {
-            let restored = facts.now - SignedDuration::from_mins(11);
-            let access = facts.memory.access.as_mut().unwrap();
-            access.state = KeyAccessState::Recovering;
-            access.reason = Some(Reason::AwaitingRecovery);
-            access.lost_since = Some(restored - SignedDuration::from_mins(5));
-            access.restored_at = Some(restored);
-            facts.observed.health = health;
-        });
-        let planned = facts.plan();
-        assert_eq!(planned.access.verdict.is_yes(), is_good, "{planned:?}");
-        assert_eq!(planned.step, None);
+        let verdict = recovery(minutes, health, told).access.verdict;
+        assert_eq!(verdict.reason(), reason, "{minutes}, {told}: {verdict:?}");
     }
 }
