@@ -6,7 +6,7 @@ use controlplane::{Access, KubectlOutput};
 use serde_json::{Map, Value, json};
 
 use super::estate::Estate;
-use super::operator::{Operator, eventually};
+use super::operator::{LONG_LIMIT, Operator, within};
 use crate::cluster::cluster;
 
 const GROUP: &str =
@@ -201,7 +201,7 @@ fn await_all(
     causes: &[Cause],
     wanted: impl Fn(&Value, &Cause) -> bool,
 ) {
-    eventually("every object to be as wanted", || {
+    within(LONG_LIMIT, "every object to be as wanted", || {
         let objects = all(access, namespace);
         let mut wrong = Vec::new();
         for cause in causes {

@@ -16,6 +16,8 @@ use crate::cluster::established;
 
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_mins(2);
+/// The same where two minutes have to pass first, as before an absent key counts as purged.
+pub(crate) const LONG_LIMIT: Duration = Duration::from_mins(4);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// As quick as the simulated Azure of most tests.
@@ -137,18 +139,27 @@ impl Drop for Operator {
 }
 
 /// Polls until `look` gives a value; fails with what it saw last.
+pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
+    within(LIMIT, what, look)
+}
+
+/// The same with a limit of its own.
 #[expect(
     clippy::disallowed_methods,
     reason = "processes and sockets keep the wall clock"
 )]
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn within<T>(
+    limit: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> T {
     let began = Instant::now();
     loop {
         let seen = match look() {
             Ok(found) => return found,
             Err(seen) => seen,
         };
-        assert!(began.elapsed() < LIMIT, "waited in vain for {what}: {seen}");
+        assert!(began.elapsed() < limit, "waited in vain for {what}: {seen}");
         thread::sleep(PAUSE);
     }
 }
