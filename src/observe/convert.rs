@@ -3,7 +3,7 @@
 //! Words are compared without regard to case. What Azure leaves out is read as its documentation
 //! says; an answer without something that it must have is no fact at all.
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use thiserror::Error;
 
@@ -219,7 +219,11 @@ pub(super) fn assignment(read: &RoleAssignment, date: Option<Timestamp>) -> Opti
         scope: read.scope.clone(),
         conditional: read.condition.is_some(),
         created: read.created_on,
-        age: age.map(|(answered, created)| answered.duration_since(created)),
+        // an answer is dated in whole seconds, an assignment to the fraction of one
+        age: age.map(|(answered, created)| {
+            let age = answered.duration_since(created);
+            age.max(SignedDuration::ZERO)
+        }),
     })
 }
 

@@ -217,6 +217,15 @@ fn the_age_of_an_assignment_is_by_azures_own_clock() {
 }
 
 #[test]
+fn an_assignment_made_within_the_second_of_the_answer_has_no_age_yet() {
+    let mut made = assigned("/subscriptions/s");
+    made.created_on = Some("2026-03-01T08:07:00.9Z".parse().unwrap());
+    let date: Timestamp = "2026-03-01T08:07:00Z".parse().unwrap();
+    let read = assignment(&made, Some(date)).unwrap();
+    assert_eq!(read.age, Some(SignedDuration::ZERO));
+}
+
+#[test]
 fn an_assignment_above_subscriptions_or_to_nobody_is_not_counted() {
     let above = "/providers/Microsoft.Management/managementGroups/m";
     assert_eq!(assignment(&assigned(above), None), None);
