@@ -220,10 +220,8 @@ pub(super) fn assignment(read: &RoleAssignment, date: Option<Timestamp>) -> Opti
         conditional: read.condition.is_some(),
         created: read.created_on,
         // an answer is dated in whole seconds, an assignment to the fraction of one
-        age: age.map(|(answered, created)| {
-            let age = answered.duration_since(created);
-            age.max(SignedDuration::ZERO)
-        }),
+        age: age
+            .map(|(answered, created)| answered.duration_since(created).max(SignedDuration::ZERO)),
     })
 }
 
