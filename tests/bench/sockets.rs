@@ -54,6 +54,8 @@ fn apply_to_key_url(access: &Access) -> Vec<Figure> {
     let scale = Scale {
         is_encrypted: false,
         foreign: 0,
+        // or the last ones would wait for their share of what a vault is asked
+        keys_in_vault: 1,
         ..Scale::of(SAMPLES)
     };
     let estate = Estate::at_pace("bench-apply", scale.world(), at_once());
