@@ -27,6 +27,13 @@ const SLIPS = [
     url: /\/operationresults\/[^/?]+\?/i,
   },
   {
+    says: "DICOM services: Microsoft's JavaScript SDK sends systemData back as it was read",
+    path: "/systemData",
+    code: "READONLY_PROPERTY_NOT_ALLOWED_IN_REQUEST",
+    url: /\/dicomservices\/[^/?]+\?/i,
+    agent: /^azsdk-js-/,
+  },
+  {
     says: "az resource update and azurerm send the whole resource back, its read-only properties too",
     code: "READONLY_PROPERTY_NOT_ALLOWED_IN_REQUEST",
     agent: /^AZURECLI\/|terraform-provider-azurerm\//,
