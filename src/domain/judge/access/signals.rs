@@ -12,7 +12,7 @@ use crate::domain::observed::{Provisioning, Service};
 use crate::domain::verdict::Verdict;
 use crate::domain::wants::vaults_of;
 
-use super::voices::{Last, Voice, canary, health};
+use super::voices::{Voice, canary, health};
 
 /// One source of knowledge, for the status.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -145,16 +145,8 @@ impl Signals {
         {
             return Word::Back;
         }
-        let told = was_told_ill(memory);
-        let unheard = self.voices().find_map(|voice| match voice {
-            Voice::Unheard { message, last } if told || *last != Last::Other => {
-                Some(Word::Unheard {
-                    message,
-                    was_ill: told || *last == Last::Ill,
-                })
-            }
-            Voice::Unheard { .. } | Voice::Well { .. } | Voice::Ill(_) | Voice::Silent(_) => None,
-        });
+        let unheard = self.voices().find_map(|voice| voice.unheard(memory));
+        let unheard = unheard.map(|(message, was_ill)| Word::Unheard { message, was_ill });
         unheard.unwrap_or(match &self.health {
             Voice::Well { .. } => Word::Unmoved,
             Voice::Ill(_) | Voice::Silent(_) | Voice::Unheard { .. } => Word::Silent,
@@ -205,15 +197,19 @@ impl Signals {
         (!ill.is_empty()).then(|| ill.join("; and "))
     }
 
-    /// What could not be read of a voice that said last that the service is not well. Only an
-    /// answer with data takes that back for it: a Resource Health that was green all along does not.
+    /// What could not be read of a voice that called the service ill. An answer with data takes that
+    /// back for it. A Resource Health that is green does so only for a voice that was never heard:
+    /// it may have been green all along.
     fn unheard(&self, memory: &Memory) -> Option<&'static str> {
-        let told = was_told_ill(memory);
-        let unheard = self.voices().find_map(|voice| match voice {
-            Voice::Unheard { message, last } => (told || *last == Last::Ill).then_some(*message),
-            Voice::Well { .. } | Voice::Ill(_) | Voice::Silent(_) => None,
-        });
-        unheard.filter(|_| !matches!(self.canary, Some(Voice::Well { .. })))
+        if matches!(self.canary, Some(Voice::Well { .. })) {
+            return None;
+        }
+        let mut voices = self.voices();
+        voices.find_map(|voice| {
+            let (message, was_ill) = voice.unheard(memory)?;
+            let is_doubt = was_ill && !(voice.was_never_heard() && self.is_well());
+            is_doubt.then_some(message)
+        })
     }
 
     fn voices(&self) -> impl Iterator<Item = &Voice> {
@@ -234,15 +230,6 @@ impl Signals {
             })
             .collect()
     }
-}
-
-/// Whether the service was not well when that was last told.
-fn was_told_ill(memory: &Memory) -> bool {
-    let last = memory.access.as_ref().and_then(|access| access.reason);
-    matches!(
-        last,
-        Some(Reason::ServiceUnhealthy | Reason::DataStoreInaccessible | Reason::RevalidationFailed)
-    )
 }
 
 /// What the links between the service and a key say together: the first bad one, else the first

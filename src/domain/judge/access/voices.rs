@@ -2,8 +2,10 @@
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::crd::Reason;
 use crate::domain::fact::{Fact, Known, Seen};
 use crate::domain::judge::Case;
+use crate::domain::memory::Memory;
 use crate::domain::observed::{Canary, Health, HealthState};
 
 /// What a source says that knows how the service is, and not why.
@@ -48,6 +50,42 @@ impl Last {
             Seen::Present { .. } | Seen::Absent { .. } | Seen::Refused { .. } => Self::Other,
         }
     }
+}
+
+impl Voice {
+    /// What could not be read, and whether the service was not well when that was last told, by this
+    /// voice or, if this process never heard it, by the status. A voice that last said something
+    /// else has nothing to take back.
+    pub(super) fn unheard(&self, memory: &Memory) -> Option<(&'static str, bool)> {
+        match self {
+            Self::Unheard { message, last } => match last {
+                Last::Ill => Some((message, true)),
+                Last::Nothing => Some((message, was_told_ill(memory))),
+                Last::Other => None,
+            },
+            Self::Well { .. } | Self::Ill(_) | Self::Silent(_) => None,
+        }
+    }
+
+    /// Whether this process has not heard it once.
+    pub(super) const fn was_never_heard(&self) -> bool {
+        matches!(
+            self,
+            Self::Unheard {
+                last: Last::Nothing,
+                ..
+            }
+        )
+    }
+}
+
+/// Whether the service was not well when that was last told.
+fn was_told_ill(memory: &Memory) -> bool {
+    let last = memory.access.as_ref().and_then(|access| access.reason);
+    matches!(
+        last,
+        Some(Reason::ServiceUnhealthy | Reason::DataStoreInaccessible | Reason::RevalidationFailed)
+    )
 }
 
 /// What Resource Health says. It cannot tell the key from the platform or a data lake.

@@ -67,6 +67,15 @@ fn a_service_that_was_called_ill_is_well_again_only_when_a_voice_says_so_or_has_
             canary: Some(Fact::present(Canary::Serving, at(0), INTERVAL)),
             ..row(ill, unheard(HealthState::Degraded), true)
         },
+        // the one that called it ill says well, and the other was never heard, or never ill
+        Row {
+            canary: Some(Fact::unread(INTERVAL)),
+            ..row(ill, heard(HealthState::Available), true)
+        },
+        Row {
+            canary: Some(long_ago(Canary::Serving)),
+            ..row(ill, heard(HealthState::Available), true)
+        },
         // green all along, while the service answered with an error and then not at all
         Row {
             canary: Some(long_ago(Canary::Failing { status: 503 })),
