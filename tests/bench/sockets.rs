@@ -14,7 +14,7 @@ use crate::jobs::Job;
 use crate::naive::{self, Call};
 use crate::process::{self, Used};
 use crate::real::estate::Estate;
-use crate::real::operator::Operator;
+use crate::real::operator::{Operator, within};
 use crate::scale::Scale;
 use crate::spot;
 
@@ -163,11 +163,7 @@ impl Stay {
         let before = process::used(operator.process());
         let objects = json!({ "apiVersion": "v1", "kind": "List", "items": scale.objects() });
         namespace.apply("create", &objects);
-        let watch = Watch::start();
-        while metric(&operator, "dicomenc_objects{ready=\"True\"}") < count(services) {
-            assert!(watch.milliseconds() < 1_000.0 * LIMIT.as_secs_f64());
-            thread::sleep(Duration::from_millis(200));
-        }
+        wait_until_ready(&operator, services);
         let ready = process::used(operator.process());
         let reconciles = metric(&operator, "dicomenc_reconciles_total");
         thread::sleep(A_MINUTE);
@@ -182,8 +178,17 @@ impl Stay {
     }
 }
 
+/// Waits until so many objects are ready.
+pub(crate) fn wait_until_ready(operator: &Operator, objects: usize) {
+    within(LIMIT, "every object to be ready", || {
+        let ready = metric(operator, "dicomenc_objects{ready=\"True\"}");
+        let missing = format!("{ready} of {objects} are");
+        (ready >= count(objects)).then_some(()).ok_or(missing)
+    });
+}
+
 /// The sum of all series whose line begins like this.
-pub(crate) fn metric(operator: &Operator, name: &str) -> f64 {
+fn metric(operator: &Operator, name: &str) -> f64 {
     let text = operator.metrics().unwrap_or_default();
     let lines = text.lines().filter(|line| line.starts_with(name));
     let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());

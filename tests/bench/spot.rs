@@ -8,12 +8,12 @@ use azure_simulator::azure::Settings;
 use controlplane::Access;
 use serde_json::Value;
 
-use crate::figures::{Figure, count, distribution};
+use crate::figures::{Figure, distribution};
 use crate::losses::{KINDS, Kind};
 use crate::real::estate::Estate;
 use crate::real::operator::Operator;
 use crate::scale::Scale;
-use crate::sockets::{Namespace, Watch, metric};
+use crate::sockets::{Namespace, Watch, wait_until_ready};
 use crate::virtual_time::dice::Dice;
 
 /// Services, each of which has one loss.
@@ -44,9 +44,7 @@ pub(crate) fn check(access: &Access) -> Vec<Figure> {
     for object in scale.objects() {
         namespace.apply("create", &object);
     }
-    while metric(&operator, "dicomenc_objects{ready=\"True\"}") < count(SERVICES) {
-        thread::sleep(Duration::from_millis(200));
-    }
+    wait_until_ready(&operator, SERVICES);
     let spot = Spot {
         namespace: &namespace,
         estate: &estate,
