@@ -7,6 +7,7 @@ use crate::domain::fact::{Fact, Seen};
 use crate::domain::fixtures::{Facts, url, vault_id};
 use crate::domain::judge::Next;
 use crate::domain::judge::access::ONE_LOOK;
+use crate::domain::wants::{Want, links};
 
 use super::OLD;
 
@@ -69,4 +70,20 @@ fn what_has_begun_to_come_back_is_not_looked_at_all_at_once_again() {
     });
     assert_eq!(facts.plan().access.state, KeyAccessState::Recovering);
     assert_ne!(facts.plan().access.next, Next::Look);
+}
+
+#[test]
+fn the_look_before_an_alarm_ends_is_at_the_links_alone() {
+    let facts = Facts::settled().with(|facts| facts.desired.canary = true);
+    let service = facts.observed.service.last_value();
+    let vault = vault_id();
+    let wanted = [
+        Want::Service(facts.desired.service.clone()),
+        Want::Vault(vault.clone()),
+        Want::Version(vault.clone(), url(OLD)),
+        Want::Assignments(vault.clone()),
+        Want::DenyAssignments(vault),
+    ];
+    let looked_at = links(&facts.desired, &facts.memory, service);
+    assert_eq!(looked_at, wanted.into());
 }
