@@ -241,6 +241,9 @@ fn lost(outlook: &Outlook, hold: &Hold, reason: Reason, message: &str) -> Summar
             format!("{message}; mending it did not work: {words}")
         }
         (Outlook::Person { message: words, .. }, _) if words.contains(message) => words.clone(),
+        (Outlook::Person { message: words, .. }, _) if message.contains(words) => {
+            message.to_owned()
+        }
         (Outlook::Person { message: words, .. }, _) => format!("{message}; {words}"),
         _ => message.to_owned(),
     };

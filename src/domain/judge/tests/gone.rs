@@ -62,3 +62,11 @@ fn a_key_that_is_gone_is_told_as_deleted_purged_or_never_there() {
     check_all_no(Link::Key, &Facts::settled(), &rows);
     check_all_no(Link::Access, &Facts::settled(), &rows);
 }
+
+#[test]
+fn what_a_person_has_to_do_about_a_loss_is_said_once() {
+    let facts = Facts::settled().with(|facts| facts.key().attributes.enabled = false);
+    let stalled = facts.plan().summary.stalled.unwrap();
+    let told = stalled.message.matches("--enabled true").count();
+    assert_eq!(told, 1, "{}", stalled.message);
+}
