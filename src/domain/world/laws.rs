@@ -310,10 +310,19 @@ fn is_without_reader(case: &Case<'_>, service: &Service, url: &KeyUrl) -> bool {
     {
         return true;
     }
-    let none = case.observed.assignments.values().any(|fact| {
+    // a role at one key gives nothing at the key beside it
+    let covers = |vault: &VaultId, scope: &str| {
+        let inside = format!("{vault}/").to_lowercase();
+        let own = vault.key(url.name()).to_string();
+        !scope.to_lowercase().starts_with(&inside) || scope.eq_ignore_ascii_case(&own)
+    };
+    let none = case.observed.assignments.iter().any(|(vault, fact)| {
         fact.value(case.now).is_some_and(|all| {
-            !all.iter()
-                .any(|one| one.principal == principal && one.gives_key_use != Some(false))
+            !all.iter().any(|one| {
+                one.principal == principal
+                    && one.gives_key_use != Some(false)
+                    && covers(vault, &one.scope)
+            })
         })
     });
     let was_good = case
