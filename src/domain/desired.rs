@@ -117,9 +117,14 @@ impl Desired {
 
     /// ARM id of where the role is to be assigned.
     pub fn grant_scope(&self) -> String {
+        self.grant_scope_of(&self.key.vault, &self.key.name)
+    }
+
+    /// The same for another key, which the service may still use.
+    pub fn grant_scope_of(&self, vault: &VaultId, key: &KeyName) -> String {
         match self.scope {
-            AssignmentScope::Vault => self.key.vault.to_string(),
-            AssignmentScope::Key => self.key.vault.key(&self.key.name).to_string(),
+            AssignmentScope::Vault => vault.to_string(),
+            AssignmentScope::Key => vault.key(key).to_string(),
         }
     }
 }

@@ -310,7 +310,7 @@ fn granted(case: &Case<'_>, holder: Uuid, (url, vault): (&KeyUrl, &VaultId)) -> 
         grant::Grant::Missing if has_lost_it(case) => {
             let reason = grant::missing_reason(case);
             let role = case.desired.role;
-            let scope = case.desired.grant_scope();
+            let scope = case.desired.grant_scope_of(vault, url.name());
             let preface = if reason == Reason::VaultRecoveredWithoutGrants {
                 "the vault was deleted and recovered, and its role assignments did not come back: "
             } else {
@@ -329,7 +329,7 @@ fn granted(case: &Case<'_>, holder: Uuid, (url, vault): (&KeyUrl, &VaultId)) -> 
             format!(
                 "the principal {holder} has no role of its own that lets it use the key, and was never seen with one; if it has access through a group, that is not counted: assign {} at {}",
                 case.desired.role,
-                case.desired.grant_scope()
+                case.desired.grant_scope_of(vault, url.name())
             ),
         ),
         grant::Grant::Unknown(verdict) => verdict,

@@ -1,10 +1,13 @@
 //! A key that is not there: why, as far as the vault tells.
 
 use super::{Row, check_all_no, refused};
-use crate::crd::{KeyAccessState, Reason};
+use crate::azure::KeyUrl;
+use crate::crd::{AssignmentScope, KeyAccessState, Reason};
 use crate::domain::fact::Fact;
-use crate::domain::fixtures::{Facts, OLD, absent, at, key_id, present, url, verified};
-use crate::domain::observed::DeletedKey;
+use crate::domain::fixtures::{
+    Facts, OLD, SYSTEM, absent, assignment, at, key_id, key_version, present, url, verified,
+};
+use crate::domain::observed::{DeletedKey, Encryption};
 use crate::domain::verdict::Link;
 
 /// The key asked for is not there, and there is this in the vault's trash.
@@ -69,4 +72,23 @@ fn what_a_person_has_to_do_about_a_loss_is_said_once() {
     let stalled = facts.plan().summary.stalled.unwrap();
     let told = stalled.message.matches("--enabled true").count();
     assert_eq!(told, 1, "{}", stalled.message);
+}
+
+#[test]
+fn the_grant_that_is_missing_is_named_at_the_key_that_the_service_uses() {
+    let facts = Facts::settled().with(|facts| {
+        facts.desired.scope = AssignmentScope::Key;
+        facts.grants().retain(|one| one.principal != SYSTEM);
+        let scope = facts.desired.grant_scope();
+        facts.grants().push(assignment(SYSTEM, &scope));
+        let beside =
+            "https://clinic-keys.vault.azure.net/keys/beside/0123456789abcdef0123456789abcdef";
+        let in_use: KeyUrl = beside.parse().unwrap();
+        let version = present(key_version(0));
+        facts.observed.versions.insert(in_use.clone(), version);
+        facts.service().encryption = Encryption::CustomerManaged(in_use);
+    });
+    let verdict = facts.plan().access.verdict;
+    assert_eq!(verdict.reason(), Reason::GrantMissing, "{verdict:?}");
+    assert!(verdict.message().contains("/keys/beside;"), "{verdict:?}");
 }
