@@ -14,8 +14,9 @@ pub use self::spec::{
     Revalidate, RoleName, WatchSpec,
 };
 pub use self::status::{
-    DicomEncryptionStatus, GrantOrigin, GrantStatus, IdentityStatus, KeyAccessState,
-    KeyAccessStatus, KeyOrigin, KeyStatus, KeyVersionState, KeyVersionStatus, PendingKeyStatus,
-    RevalidationOutcome, RevalidationStatus, SignalName, SignalStatus, SignalWord,
+    DicomEncryptionStatus, EndedLossStatus, GrantOrigin, GrantStatus, IdentityStatus,
+    KeyAccessState, KeyAccessStatus, KeyOrigin, KeyStatus, KeyVersionState, KeyVersionStatus,
+    PendingKeyStatus, RevalidationOutcome, RevalidationStatus, SignalName, SignalStatus,
+    SignalWord,
 };
 pub use self::yaml::yaml;

@@ -88,6 +88,9 @@ fn access(
             told.extend(ended.map(|ended| watched(false, "KeyAccessible", ended)));
             told.push(watched(true, "KeyAccessAtRisk", note));
         }
+        KeyAccessState::Recovering if has_relapsed(before, after) => {
+            told.push(watched(true, "RecoveryResumed", note));
+        }
         KeyAccessState::Lost
         | KeyAccessState::Accessible
         | KeyAccessState::AtRisk
@@ -95,6 +98,12 @@ fn access(
         | KeyAccessState::Unknown => {}
     }
     told
+}
+
+/// Whether a loss that had ended runs again.
+fn has_relapsed(before: Option<&KeyAccessStatus>, after: &KeyAccessStatus) -> bool {
+    let ended = before.and_then(|before| before.last_loss.as_ref());
+    ended.is_some_and(|ended| after.lost_since.as_ref() == Some(&ended.lost_since))
 }
 
 /// How long access was away, when it was.

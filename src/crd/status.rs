@@ -192,10 +192,28 @@ pub struct KeyAccessStatus {
     /// When all of it was last seen good. Rewritten at most once an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Time>,
+    /// The latest loss that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_loss: Option<EndedLossStatus>,
     /// What each signal says by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub signals: Vec<SignalStatus>,
+}
+
+/// A loss that ended.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedLossStatus {
+    /// Since when access was lost: the earliest that it can have been.
+    pub lost_since: Time,
+    /// When the loss was first seen.
+    pub lost_seen_at: Time,
+    /// When vault, key, identity and grant were first seen good again.
+    pub restored_at: Time,
+    /// When the service was first seen well again. A voice that calls it ill within an hour of that
+    /// takes it back.
+    pub ended_at: Time,
 }
 
 /// A PUT of the unchanged service, which makes it look at its key again.

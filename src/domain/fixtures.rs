@@ -369,6 +369,7 @@ pub(crate) const fn verified(at: Timestamp) -> LastAccess {
         restored_at: None,
         revalidation: None,
         verified_at: Some(at),
+        last_loss: None,
     }
 }
 

@@ -69,6 +69,21 @@ pub struct LastAccess {
     pub revalidation: Option<Revalidation>,
     /// When all was last seen good.
     pub verified_at: Option<Timestamp>,
+    /// The latest loss that ended.
+    pub last_loss: Option<EndedLoss>,
+}
+
+/// A loss that ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct EndedLoss {
+    /// The earliest that it can have begun.
+    pub since: Timestamp,
+    /// When it was first seen.
+    pub seen_at: Timestamp,
+    /// When what was lost was first seen good again.
+    pub restored_at: Timestamp,
+    /// When the service was first seen well again.
+    pub ended_at: Timestamp,
 }
 
 /// A PUT that was to bring a service back.
@@ -100,6 +115,12 @@ impl LastAccess {
                 details: last.details.clone(),
             }),
             verified_at: time(&access.verified_at),
+            last_loss: access.last_loss.as_ref().map(|last| EndedLoss {
+                since: last.lost_since.0,
+                seen_at: last.lost_seen_at.0,
+                restored_at: last.restored_at.0,
+                ended_at: last.ended_at.0,
+            }),
         }
     }
 }
@@ -173,7 +194,8 @@ impl Memory {
             lost_seen_at: Some(loss.seen_at),
             restored_at: loss.restored_at,
             revalidation: before.as_ref().and_then(|last| last.revalidation.clone()),
-            verified_at: before.and_then(|last| last.verified_at),
+            verified_at: before.as_ref().and_then(|last| last.verified_at),
+            last_loss: before.and_then(|last| last.last_loss),
         });
     }
 

@@ -74,6 +74,20 @@ fn the_end_of_a_loss_is_told_with_the_length_of_the_outage() {
 }
 
 #[test]
+fn a_loss_that_had_not_ended_is_told_once() {
+    let ended = json!({ "state": "Accessible", "lastLoss": {
+        "lostSince": "2026-03-01T08:20:00Z", "lostSeenAt": "2026-03-01T08:20:05Z",
+        "restoredAt": "2026-03-01T08:30:00Z", "endedAt": "2026-03-01T08:41:00Z",
+    } });
+    let mut again = lost(None);
+    again["state"] = json!("Recovering");
+    let warning = vec![(true, "RecoveryResumed".to_owned())];
+    assert_eq!(told(&ended, &again), warning);
+    assert_eq!(told(&again, &again), []);
+    assert_eq!(told(&lost(None), &again), []);
+}
+
+#[test]
 fn a_risk_is_told_when_it_comes_and_when_it_becomes_another() {
     let good = json!({ "state": "Accessible" });
     let risk = |reason: &str| json!({ "state": "AtRisk", "reason": reason });

@@ -11,7 +11,7 @@ pub mod signals;
 mod voices;
 
 pub use self::glance::ONE_LOOK;
-pub use self::loss::Loss;
+pub use self::loss::{Loss, remembered};
 pub use self::signals::{Signal, chain};
 
 use super::{Case, Next};
@@ -88,22 +88,29 @@ fn encrypted(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Access {
         );
     };
     let signals = Signals::read(case, service, (url, &vault));
-    let access = match signals.conclude(case.memory) {
+    let access = match signals.conclude(case.memory, remembered(case)) {
         Conclusion::Accessible(message) => accessible(case, (url, &vault), message),
         Conclusion::Lost(verdict) => lost(case, url, &verdict),
         Conclusion::Doubt(verdict) => kept(case, verdict),
-        Conclusion::Restored if is_alarm(case) && !is_one_look(case, (url, &vault)) => again(case),
-        Conclusion::Restored => recovery::judge(case, service, (url, &vault), &signals),
+        // it takes back what ended a loss a short time ago: with that loss, two signals agree
+        Conclusion::Unwell(doubt) => match loss::just_ended(case) {
+            Some(loss) => recovery::judge((case, loss), service, (url, &vault), &signals),
+            None => unknown(doubt),
+        },
+        // what was lost has not been seen good again yet
+        Conclusion::Restored(loss)
+            if loss.restored_at.is_none() && !is_one_look(case, (url, &vault)) =>
+        {
+            again(case)
+        }
+        Conclusion::Restored(loss) => {
+            recovery::judge((case, loss), service, (url, &vault), &signals)
+        }
     };
     Access {
         signals: signals.list(),
         ..access
     }
-}
-
-/// Whether what was lost has not been seen good again yet.
-fn is_alarm(case: &Case<'_>) -> bool {
-    loss::remembered(case).is_some_and(|loss| loss.restored_at.is_none())
 }
 
 /// All is good, by what was read at different times: the alarm stays until it was read at once.
@@ -125,7 +132,7 @@ fn absent(case: &Case<'_>) -> Access {
     let mut vaults = case.observed.vaults.values();
     if vaults.any(|fact| fact.value(case.now).is_some()) {
         Access {
-            loss: loss::remembered(case),
+            loss: remembered(case),
             ..unknown(doubt)
         }
     } else {
@@ -183,7 +190,7 @@ fn lost(case: &Case<'_>, url: &KeyUrl, verdict: &Verdict) -> Access {
 
 /// Doubt keeps an alarm that was raised before it, and keeps a recovery that has begun.
 fn kept(case: &Case<'_>, doubt: Verdict) -> Access {
-    let Some(loss) = loss::remembered(case) else {
+    let Some(loss) = remembered(case) else {
         return unknown(doubt);
     };
     let last = case.memory.access.as_ref();

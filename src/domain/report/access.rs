@@ -6,10 +6,10 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::{VERIFIED_EVERY, whole_second};
 use crate::azure::KeyUrl;
 use crate::crd::{
-    KeyAccessState, KeyAccessStatus, KeyVersionStatus, RevalidationOutcome, RevalidationStatus,
-    SignalStatus,
+    EndedLossStatus, KeyAccessState, KeyAccessStatus, KeyVersionStatus, RevalidationOutcome,
+    RevalidationStatus, SignalStatus,
 };
-use crate::domain::judge::access::{Loss, recovery};
+use crate::domain::judge::access::{self, Loss, recovery};
 use crate::domain::judge::{Case, key};
 use crate::domain::plan::Plan;
 
@@ -43,6 +43,7 @@ pub(super) fn key_access(
         restored_at: loss.and_then(|loss| loss.restored_at).map(time),
         revalidation: revalidation(plan, case),
         verified_at: verified_at(old, (good, is_good), case.now),
+        last_loss: last_loss(old, (good, loss), case),
         signals: access
             .signals
             .iter()
@@ -117,6 +118,27 @@ fn verified_at(
     } else {
         last
     }
+}
+
+/// The loss that ends with this pass, else the one that ended before, unless it turns out that it
+/// did not end.
+fn last_loss(
+    old: Option<&KeyAccessStatus>,
+    (good, running): (bool, Option<&Loss>),
+    case: &Case<'_>,
+) -> Option<EndedLossStatus> {
+    let time = |at: Timestamp| Time(whole_second(at));
+    if let Some(ended) = access::remembered(case).filter(|_| good) {
+        return Some(EndedLossStatus {
+            lost_since: time(ended.since),
+            lost_seen_at: time(ended.seen_at),
+            restored_at: time(ended.restored_at.unwrap_or(case.now)),
+            ended_at: time(case.now),
+        });
+    }
+    let running = running.map(|loss| time(loss.since));
+    old.and_then(|access| access.last_loss.clone())
+        .filter(|last| running.as_ref() != Some(&last.lost_since))
 }
 
 /// Every version that the service is known to have used. The list only grows.

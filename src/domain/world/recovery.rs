@@ -152,7 +152,11 @@ fn data_from_the_service_itself_is_the_best_word() {
     world.canary = Some(Canary::Failing { status: 503 });
     world.health = Some(says(HealthState::Available, world.now));
     world.pass();
-    assert_eq!(world.shown("Ready"), "Unknown/ServiceUnhealthy");
+    assert_eq!(
+        state(&world),
+        KeyAccessState::Recovering,
+        "it takes that back"
+    );
 }
 
 #[test]

@@ -120,6 +120,56 @@ async fn a_put_that_fails_is_told_for_support_and_repeated_after_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_was_falsely_called_well_is_brought_back_once_the_truth_is_told() {
+    let mut rig = settled(json!({})).await;
+    rig.change(&format!("{KEY} disabled"));
+    rig.pass(40 * MINUTE).await;
+    rig.change("service radiology operation-fails");
+    rig.change(&format!("{KEY} enabled"));
+    rig.until_condition("radiology", "Stalled=True/RevalidationFailed", 15 * MINUTE)
+        .await;
+    rig.change("health radiology available");
+    rig.until_ready("radiology", 2 * MINUTE).await;
+    let ended = access(&rig);
+    let last = &ended["lastLoss"];
+    assert!(last["endedAt"].is_string(), "{ended}");
+    assert_eq!(ended["lostSince"], Value::Null);
+    rig.restart();
+    rig.pass(10 * MINUTE).await;
+    rig.change("health radiology automatic");
+    rig.until("it recovers", 2 * MINUTE, |rig| {
+        access(rig)["state"] == "Recovering"
+    })
+    .await;
+    let resumed = access(&rig);
+    assert_eq!(resumed["lostSince"], last["lostSince"]);
+    assert_eq!(resumed["lastLoss"], Value::Null);
+    rig.until_ready("radiology", Duration::from_mins(75)).await;
+    assert_eq!(rig.writes(0), [PUT, PUT]);
+    rig.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_falls_ill_long_after_a_loss_is_sent_no_put() {
+    let rig = settled(json!({})).await;
+    rig.change(&format!("{KEY} disabled"));
+    rig.pass(MINUTE).await;
+    rig.change(&format!("{KEY} enabled"));
+    rig.until_ready("radiology", 15 * MINUTE).await;
+    rig.pass(61 * MINUTE).await;
+    rig.change("health radiology unavailable");
+    rig.until_condition(
+        "radiology",
+        "KeyAccessible=Unknown/ServiceUnhealthy",
+        2 * MINUTE,
+    )
+    .await;
+    rig.pass(Duration::from_hours(3)).await;
+    assert_eq!(rig.writes(0), Vec::<String>::new());
+    rig.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_put_whose_answer_is_lost_is_not_repeated() {
     let rig = settled(json!({})).await;
     rig.change(&format!("{KEY} disabled"));

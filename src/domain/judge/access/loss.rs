@@ -79,7 +79,7 @@ impl Loss {
 }
 
 /// The loss that was told before, if one was.
-pub(super) fn remembered(case: &Case<'_>) -> Option<Loss> {
+pub fn remembered(case: &Case<'_>) -> Option<Loss> {
     let last = case
         .memory
         .access
@@ -91,6 +91,22 @@ pub(super) fn remembered(case: &Case<'_>) -> Option<Loss> {
         seen_at: last.lost_seen_at.unwrap_or(since),
         until: until(case, since),
         restored_at: last.restored_at,
+    })
+}
+
+/// For how long the end of a loss is in doubt if a voice takes it back. An illness that comes later
+/// is another one.
+const END_HOLDS_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// The loss that ended a short time ago.
+pub(super) fn just_ended(case: &Case<'_>) -> Option<Loss> {
+    let ended = case.memory.access.as_ref()?.last_loss?;
+    let is_recent = case.now.duration_since(ended.ended_at) < END_HOLDS_AFTER;
+    is_recent.then(|| Loss {
+        since: ended.since,
+        seen_at: ended.seen_at,
+        until: until(case, ended.since),
+        restored_at: Some(ended.restored_at),
     })
 }
 

@@ -9,7 +9,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use crate::azure::{KeyUrl, VaultId};
 use crate::crd::{KeyAccessState, Mode, Reason, Revalidate, RevalidationOutcome};
 
-use super::loss::{self, Loss};
+use super::loss::Loss;
 use super::signals::{Signals, Word};
 use super::{Access, accessible, unknown};
 use crate::domain::judge::{Case, Next, identity};
@@ -26,26 +26,16 @@ pub const REVALIDATION_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// What to hold of a service whose vault, key, identity and grant are good again.
 pub(super) fn judge(
-    case: &Case<'_>,
+    (case, loss): (&Case<'_>, Loss),
     service: &Service,
     (url, vault): (&KeyUrl, &VaultId),
     signals: &Signals,
 ) -> Access {
-    let now = case.now;
-    let known = loss::remembered(case);
-    let restored = known.and_then(|loss| loss.restored_at).unwrap_or(now);
-    let loss = known.map_or(
-        Loss {
-            since: now,
-            seen_at: now,
-            until: now,
-            restored_at: Some(restored),
-        },
-        |loss| Loss {
-            restored_at: Some(restored),
-            ..loss
-        },
-    );
+    let restored = loss.restored_at.unwrap_or(case.now);
+    let loss = Loss {
+        restored_at: Some(restored),
+        ..loss
+    };
     let road = Road {
         case,
         service,

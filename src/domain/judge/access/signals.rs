@@ -12,6 +12,7 @@ use crate::domain::observed::{Provisioning, Service};
 use crate::domain::verdict::Verdict;
 use crate::domain::wants::vaults_of;
 
+use super::loss::Loss;
 use super::voices::{Voice, canary, health};
 
 /// One source of knowledge, for the status.
@@ -43,8 +44,10 @@ pub(super) enum Conclusion {
     Lost(Verdict),
     /// It is not known.
     Doubt(Verdict),
+    /// A voice alone says that the service is not well.
+    Unwell(Verdict),
     /// It could not, and nothing stands in the way any more.
-    Restored,
+    Restored(Loss),
 }
 
 /// What the voices say of the time after a loss.
@@ -87,20 +90,20 @@ impl Signals {
 
     /// The table of all signals: one piece of evidence about a link is enough for a loss; voices
     /// alone are doubt; silence is neither.
-    pub(super) fn conclude(&self, memory: &Memory) -> Conclusion {
+    pub(super) fn conclude(&self, memory: &Memory, running: Option<Loss>) -> Conclusion {
         let merged = merged(&self.links);
-        match (&merged, self.ill(), memory.is_lost()) {
+        match (&merged, self.ill(), running) {
             (Verdict::No { .. }, _, _) => Conclusion::Lost(merged),
-            (Verdict::Unknown { reason, message }, Some(ill), false) => {
+            (Verdict::Unknown { reason, message }, Some(ill), None) => {
                 Conclusion::Doubt(Verdict::unknown(*reason, format!("{message}; and {ill}")))
             }
             (Verdict::Unknown { .. }, _, _) => Conclusion::Doubt(merged),
-            (Verdict::Yes { .. }, _, true) => Conclusion::Restored,
-            (Verdict::Yes { .. }, Some(ill), false) => Conclusion::Doubt(Verdict::unknown(
+            (Verdict::Yes { .. }, _, Some(loss)) => Conclusion::Restored(loss),
+            (Verdict::Yes { .. }, Some(ill), None) => Conclusion::Unwell(Verdict::unknown(
                 Reason::ServiceUnhealthy,
                 format!("vault, key, identity and grant are good, but {ill}"),
             )),
-            (Verdict::Yes { message }, None, false) => self.unopposed(message, memory),
+            (Verdict::Yes { message }, None, None) => self.unopposed(message, memory),
         }
     }
 

@@ -5,6 +5,7 @@ use k8s_openapi::jiff::SignedDuration;
 use crate::crd::{KeyAccessState, Reason};
 use crate::domain::fact::{Denial, Fact, Seen};
 use crate::domain::fixtures::{Facts, INTERVAL, absent, at, health};
+use crate::domain::memory::EndedLoss;
 use crate::domain::observed::{Canary, Health, HealthState};
 use crate::domain::plan::Plan;
 
@@ -135,4 +136,58 @@ fn a_recovery_does_not_end_well_on_a_voice_that_cannot_be_heard() {
         let verdict = recovery(minutes, health, told).access.verdict;
         assert_eq!(verdict.reason(), reason, "{minutes}, {told}: {verdict:?}");
     }
+}
+
+/// What is held so many minutes after a loss ended that had lasted for so many.
+fn after_the_end(minutes: i64, length: i64, ill: bool) -> Plan {
+    let facts = Facts::settled().with(|facts| {
+        let ended_at = facts.now - SignedDuration::from_mins(minutes);
+        let restored_at = ended_at - SignedDuration::from_mins(10);
+        let since = restored_at - SignedDuration::from_mins(length);
+        facts.memory.access.as_mut().unwrap().last_loss = Some(EndedLoss {
+            since,
+            seen_at: since,
+            restored_at,
+            ended_at,
+        });
+        if ill {
+            facts.observed.health = heard(HealthState::Unavailable);
+        }
+    });
+    facts.plan()
+}
+
+#[test]
+fn a_voice_that_calls_the_service_ill_within_an_hour_takes_back_the_end_of_a_loss() {
+    let (well, again, ill) = (
+        Reason::AsSpecified,
+        Reason::DataStoreInaccessible,
+        Reason::ServiceUnhealthy,
+    );
+    for (minutes, length, is_ill, reason) in [
+        (59, 5, true, again),
+        (59, 40, true, again),
+        (61, 40, true, ill),
+        (59, 40, false, well),
+    ] {
+        let planned = after_the_end(minutes, length, is_ill);
+        let verdict = &planned.access.verdict;
+        assert_eq!(verdict.reason(), reason, "{minutes}, {length}: {verdict:?}");
+        assert_eq!(planned.begin_revalidation, reason == again, "{minutes}");
+    }
+}
+
+#[test]
+fn data_from_the_service_stands_against_a_voice_that_lags_behind_the_end_of_a_loss() {
+    let facts = Facts::settled().with(|facts| {
+        facts.memory.access.as_mut().unwrap().last_loss = Some(EndedLoss {
+            since: at(-900),
+            seen_at: at(-900),
+            restored_at: at(-300),
+            ended_at: at(-60),
+        });
+        facts.observed.health = heard(HealthState::Unavailable);
+        facts.observed.canary = Some(Fact::present(Canary::Serving, at(0), INTERVAL));
+    });
+    assert_eq!(facts.plan().access.state, KeyAccessState::Accessible);
 }
