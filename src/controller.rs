@@ -11,7 +11,7 @@ mod operation;
 pub mod publish;
 mod reconcile;
 pub mod revalidation;
-mod rival;
+mod roster;
 pub mod setback;
 pub mod state;
 mod transitions;
@@ -25,7 +25,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use kube::ResourceExt as _;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef};
 use kube_runtime::Controller;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken
     let context = Arc::new(Context {
         recorder: Recorder::new(parts.client.clone(), reporter.clone()),
         reporter,
-        objects: store.clone(),
+        roster: Arc::default(),
         states: States::default(),
         parts,
     });
@@ -74,6 +74,7 @@ pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken
             context.parts.settings.namespace.as_deref(),
         ),
         writer,
+        Arc::clone(&context.roster),
         wake,
         departed,
     );
@@ -89,7 +90,7 @@ pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken
     let passes = Controller::for_stream(objects, store.clone())
         .with_config(config)
         .reconcile_on(stream(woken))
-        .reconcile_on(changed(&context, store))
+        .reconcile_on(changed(&context))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(guarded, rest_after_error, context)
         .for_each(|_| async {});
@@ -105,21 +106,14 @@ fn stream<T: Send + 'static>(
 /// The objects that a changed fact concerns.
 fn changed(
     context: &Context,
-    store: Store<DicomEncryption>,
 ) -> impl futures::Stream<Item = ObjectRef<DicomEncryption>> + Send + 'static {
     let changes = context
         .parts
         .observer
         .changes()
         .unwrap_or_else(|| mpsc::unbounded_channel().1);
-    stream(changes).filter_map(move |uid| {
-        let concerned = store
-            .state()
-            .into_iter()
-            .find(|object| object.uid().as_deref() == Some(uid.as_str()))
-            .map(|object| ObjectRef::from_obj(&*object));
-        async move { concerned }
-    })
+    let roster = Arc::clone(&context.roster);
+    stream(changes).filter_map(move |uid| std::future::ready(roster.find(&uid)))
 }
 
 /// One pass, in a span of its own. A panic ends this pass, not the controller.
@@ -177,12 +171,12 @@ struct Departed {
 }
 
 impl watch::Departures for Departed {
-    fn gone(&self, object: &DicomEncryption) {
-        let uid = object.uid().unwrap_or_default();
-        self.observer.forget(&uid);
-        self.context.states.forget(&uid);
-        self.metrics
-            .objects
-            .object_gone(&object.namespace().unwrap_or_default(), &object.name_any());
+    fn gone(&self, uid: &str, object: &ObjectRef<DicomEncryption>) {
+        self.observer.forget(uid);
+        self.context.states.forget(uid);
+        self.metrics.objects.object_gone(
+            object.namespace.as_deref().unwrap_or_default(),
+            &object.name,
+        );
     }
 }

@@ -7,16 +7,15 @@ use std::time::Duration;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::Store;
 
 use crate::arm::client::ArmClient;
 use crate::clock::Clock;
-use crate::crd::DicomEncryption;
 use crate::domain::plan;
 use crate::metrics::Metrics;
 use crate::observe::Observer;
 
 use super::lease::Fence;
+use super::roster::Roster;
 use super::state::States;
 
 /// What every reconcile works with.
@@ -70,7 +69,8 @@ pub struct Settings {
 /// The parts, and what the controller adds to them.
 pub(super) struct Context {
     pub(super) parts: Parts,
-    pub(super) objects: Store<DicomEncryption>,
+    /// Which objects there are.
+    pub(super) roster: Arc<Roster>,
     /// Writes events, equal ones within minutes as one series.
     pub(super) recorder: Recorder,
     /// In whose name.

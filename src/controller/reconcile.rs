@@ -25,7 +25,6 @@ use super::look::{Look, Sight};
 use super::operation;
 use super::publish::{PublishError, publish};
 use super::revalidation;
-use super::rival::rival;
 use super::setback::{self, Attempt};
 use super::state::{AcceptedWrite, ObjectState};
 
@@ -196,7 +195,7 @@ impl Pass<'_> {
     fn plan(&self, sight: &Sight, memory: &Memory) -> Plan {
         let state = self.context.states.of(self.uid);
         let standing = Standing {
-            rival: rival(self.object, &self.context.objects.state()),
+            rival: self.context.roster.rival(self.object),
             crd_outdated: state.crd_outdated,
             setback: state.setback,
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use kube::core::DeserializeGuard;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{PredicateConfig, WatchStreamExt as _, watcher as watch};
 use kube::{Api, Client, ResourceExt as _};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::crd::DicomEncryption;
 use crate::telemetry::error_chain;
 
-use super::rival::same_service;
+use super::roster::Roster;
 
 /// The API of the objects that are watched.
 pub(super) fn api(
@@ -30,8 +30,8 @@ pub(super) fn api(
 
 /// What happens to objects beside being reconciled.
 pub(super) trait Departures: Send + Sync + 'static {
-    /// An object is gone.
-    fn gone(&self, object: &DicomEncryption);
+    /// The object with this UID is gone.
+    fn gone(&self, uid: &str, object: &ObjectRef<DicomEncryption>);
 }
 
 /// The stream of objects to reconcile. Objects that name the same service as one that changed or
@@ -39,22 +39,26 @@ pub(super) trait Departures: Send + Sync + 'static {
 pub(super) fn objects(
     objects: Api<DeserializeGuard<DicomEncryption>>,
     writer: Writer<DicomEncryption>,
+    roster: Arc<Roster>,
     wake: UnboundedSender<ObjectRef<DicomEncryption>>,
     departures: impl Departures,
 ) -> impl Stream<Item = Result<DicomEncryption, watcher::Error>> + Send {
-    let store = writer.as_reader();
     watch(objects, watcher::Config::default().any_semantic())
         .default_backoff()
         .filter_map(|event| async move { guard(event) })
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(move |event| match event {
-            Ok(Event::Delete(object)) => {
-                departures.gone(object);
-                wake_namesakes(object, &store, &wake);
+            Ok(event) => {
+                let noted = roster.note(event);
+                for (uid, object) in &noted.gone {
+                    departures.gone(uid, object);
+                }
+                for namesake in noted.namesakes {
+                    // the receiver is gone only while the process ends
+                    let _sent = wake.send(namesake);
+                }
             }
-            Ok(Event::Apply(object)) => wake_namesakes(object, &store, &wake),
-            Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => {}
             Err(error) => {
                 tracing::warn!(error = %error_chain(error), "the watch failed and begins again");
             }
@@ -86,23 +90,6 @@ fn guard(
         Ok(Event::Init) => Some(Ok(Event::Init)),
         Ok(Event::InitDone) => Some(Ok(Event::InitDone)),
         Err(error) => Some(Err(error)),
-    }
-}
-
-fn wake_namesakes(
-    object: &DicomEncryption,
-    store: &Store<DicomEncryption>,
-    wake: &UnboundedSender<ObjectRef<DicomEncryption>>,
-) {
-    let namesakes = store
-        .state()
-        .into_iter()
-        .filter(|other: &Arc<DicomEncryption>| {
-            other.uid() != object.uid() && same_service(object, other)
-        });
-    for namesake in namesakes {
-        // the receiver is gone only while the process ends
-        let _sent = wake.send(ObjectRef::from_obj(&*namesake));
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::estate::{SERVICE, clinic, encrypted_clinic, object, object_with};
 use super::rig::{Rig, Settings};
+use super::trace::Entry;
 
 const FIVE_MINUTES: Duration = Duration::from_mins(5);
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
@@ -134,6 +135,31 @@ async fn of_two_objects_for_one_service_the_older_acts_and_its_deletion_wakes_th
     rig.until_ready("younger", Duration::from_secs(10)).await;
     assert_eq!(rig.writes(0).len(), 3);
     rig.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_went_while_the_watch_was_broken_is_let_go_and_wakes_the_other() {
+    let rig = Rig::with_objects(encrypted_clinic(), Settings::default(), &[]);
+    rig.create(&object("radiology"));
+    rig.until_ready("radiology", HALF_AN_HOUR).await;
+    rig.create(&object_with("duplicate", &json!({})));
+    rig.until_condition("duplicate", "Stalled=True/DuplicateTarget", FIVE_MINUTES)
+        .await;
+    delete_unseen(&rig, "radiology");
+    rig.until_ready("duplicate", Duration::from_mins(2)).await;
+    delete_unseen(&rig, "duplicate");
+    rig.pass(FIVE_MINUTES).await;
+    let mark = rig.mark();
+    rig.pass(HALF_AN_HOUR).await;
+    let entries = rig.since(mark);
+    assert_eq!(entries.iter().filter_map(Entry::azure).count(), 0);
+}
+
+/// The watch breaks, and cannot be taken up where it broke.
+fn delete_unseen(rig: &Rig, name: &str) {
+    rig.outside.kube.lock().unwrap().break_watches();
+    rig.delete(name);
+    rig.outside.kube.lock().unwrap().compact();
 }
 
 #[tokio::test(start_paused = true)]
