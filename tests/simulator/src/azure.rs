@@ -76,6 +76,8 @@ pub struct Azure {
     /// None when nobody wants to have one.
     journal: Option<Vec<Exchange>>,
     now: Timestamp,
+    /// Before this nothing happens by itself. None after a change, until that is reckoned anew.
+    quiet_until: Option<Timestamp>,
     calls: u64,
 }
 
@@ -110,6 +112,7 @@ impl Azure {
             broken: false,
             journal: Some(Vec::new()),
             now,
+            quiet_until: None,
             calls: 0,
         }
     }
@@ -124,6 +127,9 @@ impl Azure {
             None if self.is_cut_off(&call) => Reply::Reset,
             None => Reply::Answer(self.respond(&call)),
         };
+        if call.method != http::Method::GET {
+            self.quiet_until = None;
+        }
         if let Some(journal) = &mut self.journal {
             journal.push(Exchange::new(&call, answered(&reply)));
         }
@@ -136,6 +142,7 @@ impl Azure {
     /// A sentence that says what would be right.
     pub fn apply(&mut self, change: &Change, now: Timestamp) -> Result<String, ChangeError> {
         let now = self.advance(now);
+        self.quiet_until = None;
         self.carry_out(change, now)
     }
 
@@ -172,7 +179,10 @@ impl Azure {
 
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(now);
-        self.estate.advance(&self.settings, self.now);
+        if self.quiet_until.is_none_or(|until| until <= self.now) {
+            self.estate.advance(&self.settings, self.now);
+            self.quiet_until = Some(self.next_event().unwrap_or(Timestamp::MAX));
+        }
         self.now
     }
 
