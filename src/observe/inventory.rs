@@ -10,7 +10,6 @@ use std::{
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{
     entry::{Entry, Finding, News, Ticket},
@@ -18,17 +17,17 @@ use super::{
     lists::Lists,
     schedule::Schedule,
     source::{CredentialKey, Intervals, Item, Keyed, pause},
-    value::{Value, changed_principals, covers, folded},
+    value::Value,
 };
 use crate::{
-    azure::VaultId,
     clock::Monotonic,
     domain::{
         fact::{Fact, Seen},
-        observed::Assignment,
         wants::Want,
     },
 };
+
+mod grants;
 mod pace;
 
 /// Everything that is known, and the schedule by which it is read.
@@ -104,6 +103,11 @@ impl Inventory {
             self.refresh_roles(&uid, now);
             self.drop_strays();
         }
+    }
+
+    /// Whether it is known what an object wants.
+    pub(super) fn is_watching(&self, object: &str) -> bool {
+        self.objects.contains_key(object)
     }
 
     /// An object needs nothing any more.
@@ -225,58 +229,6 @@ impl Inventory {
         Arc::clone(&entry.turn)
     }
 
-    /// The items of these wants that a role definition is needed for.
-    pub(super) fn roles_of(
-        &self,
-        credential: &CredentialKey,
-        wants: &BTreeSet<Want>,
-    ) -> BTreeSet<Item> {
-        let principals = self.principals(credential, wants);
-        let mut roles = BTreeSet::new();
-        for want in wants {
-            let Want::Assignments(vault) = want else {
-                continue;
-            };
-            let rows = self.assignments(credential, vault).iter();
-            let unknown = rows
-                .filter(|row| row.gives_key_use.is_none() && principals.contains(&row.principal));
-            roles.extend(unknown.map(|row| Item::Role {
-                subscription: vault.id().subscription(),
-                role: row.role,
-            }));
-        }
-        roles
-    }
-
-    /// The assignments that matter to somebody and were seen, but are not among these rows.
-    pub(super) fn vanished(
-        &self,
-        credential: &CredentialKey,
-        vault: &VaultId,
-        rows: &[Assignment],
-    ) -> Vec<Assignment> {
-        let present: BTreeSet<String> = rows.iter().map(|row| folded(&row.id)).collect();
-        let want = Item::Want(Want::Assignments(vault.clone()));
-        let key = Keyed {
-            credential: credential.clone(),
-            of: want,
-        };
-        let watchers = self.entries.get(&key).map(|entry| &entry.wanted_by);
-        let watched = watchers
-            .into_iter()
-            .flatten()
-            .filter_map(|object| self.objects.get(object));
-        let principals: BTreeSet<Uuid> = watched
-            .flat_map(|watched| self.principals(credential, &watched.wants))
-            .collect();
-        let gone = self.assignments(credential, vault).iter().filter(|row| {
-            principals.contains(&row.principal)
-                && covers(&row.scope, vault)
-                && !present.contains(&folded(&row.id))
-        });
-        gone.cloned().collect()
-    }
-
     /// Takes note that we may not read a list: it is left alone for a while.
     pub(super) fn close(&mut self, list: Keyed<String>, now: Monotonic) {
         let pause = pause(self.intervals.configuration);
@@ -349,51 +301,5 @@ impl Inventory {
         if let Some(changed) = self.objects.get_mut(object) {
             changed.roles = needed;
         }
-    }
-
-    /// The objects that a change concerns: with role assignments, those whose principals they are.
-    fn concerned(&self, key: &Keyed<Item>, before: &Seen<Value>) -> Vec<Arc<str>> {
-        let Some(entry) = self.entries.get(key) else {
-            return Vec::new();
-        };
-        let rows = |seen: &Seen<Value>| match seen {
-            Seen::Present { value, .. } => value.assignments().map(<[Assignment]>::to_vec),
-            Seen::Absent { .. } | Seen::Refused { .. } | Seen::Unread => None,
-        };
-        let changed = rows(before).zip(rows(&entry.fact.seen));
-        let changed = changed.map(|(old, new)| changed_principals(&old, &new));
-        let is_concerned = |object: &&Arc<str>| match (&changed, self.objects.get(*object)) {
-            (Some(changed), Some(watched)) => !self
-                .principals(&watched.credential, &watched.wants)
-                .is_disjoint(changed),
-            (None, Some(_)) => true,
-            (Some(_) | None, None) => false,
-        };
-        let objects = entry.wanted_by.iter().filter(is_concerned);
-        objects.map(Arc::clone).collect()
-    }
-
-    /// The principals that act for the services of these wants.
-    fn principals(&self, credential: &CredentialKey, wants: &BTreeSet<Want>) -> BTreeSet<Uuid> {
-        let acting = wants
-            .iter()
-            .filter(|want| matches!(want, Want::Service(_) | Want::Identity(_)));
-        let values = acting.filter_map(|want| {
-            self.last_value(&Keyed {
-                credential: credential.clone(),
-                of: Item::Want(want.clone()),
-            })
-        });
-        values.flat_map(Value::principals).collect()
-    }
-
-    fn assignments(&self, credential: &CredentialKey, vault: &VaultId) -> &[Assignment] {
-        let key = Keyed {
-            credential: credential.clone(),
-            of: Item::Want(Want::Assignments(vault.clone())),
-        };
-        self.last_value(&key)
-            .and_then(Value::assignments)
-            .unwrap_or_default()
     }
 }
