@@ -25,7 +25,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use kube::ResourceExt as _;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::Controller;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -33,8 +33,9 @@ use tracing::Instrument as _;
 
 use crate::admin::Readiness;
 use crate::crd::DicomEncryption;
-use crate::metrics::{Metrics, ReconcileOutcome};
-use crate::observe::Observer;
+use crate::domain::wants::wants;
+use crate::domain::{Desired, Memory};
+use crate::metrics::ReconcileOutcome;
 use crate::telemetry::error_chain;
 
 use self::context::Context;
@@ -63,9 +64,8 @@ pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken
         states: States::default(),
         parts,
     });
-    let departed = Departed {
-        observer: Arc::clone(&context.parts.observer),
-        metrics: context.parts.metrics.clone(),
+    let attendance = Attendance {
+        store: store.clone(),
         context: Arc::clone(&context),
     };
     let objects = watch::objects(
@@ -76,7 +76,7 @@ pub async fn run(parts: Parts, readiness: Readiness, shutdown: CancellationToken
         writer,
         Arc::clone(&context.roster),
         wake,
-        departed,
+        attendance,
     );
     let synced = {
         let store = store.clone();
@@ -163,18 +163,34 @@ fn rest_after_error(
     Action::requeue(REST_AFTER_ERROR)
 }
 
-/// What an object that is gone leaves behind.
-struct Departed {
-    observer: Arc<Observer>,
-    metrics: Metrics,
+/// Objects come and go.
+struct Attendance {
+    store: Store<DicomEncryption>,
     context: Arc<Context>,
 }
 
-impl watch::Departures for Departed {
+impl watch::Attendance for Attendance {
+    /// What all of them want to know is read before their first passes, list by list: if each asked
+    /// for its own, thousands of them would use up the reads that there are.
+    fn listed(&self) {
+        let suffix = &self.context.parts.settings.vault_suffix;
+        let objects = self.store.state();
+        let present = objects
+            .iter()
+            .filter(|object| object.metadata.deletion_timestamp.is_none());
+        let wants = present.filter_map(|object| {
+            let desired = Desired::try_new(&object.spec, suffix).ok()?;
+            let memory = Memory::of(object.status.as_ref());
+            Some((object.uid()?, wants(&desired, &memory, None, None)))
+        });
+        self.context.parts.observer.expect(wants);
+    }
+
     fn gone(&self, uid: &str, object: &ObjectRef<DicomEncryption>) {
-        self.observer.forget(uid);
+        let parts = &self.context.parts;
+        parts.observer.forget(uid);
         self.context.states.forget(uid);
-        self.metrics.objects.object_gone(
+        parts.metrics.objects.object_gone(
             object.namespace.as_deref().unwrap_or_default(),
             &object.name,
         );

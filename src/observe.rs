@@ -114,6 +114,20 @@ impl Observer {
         self.rescheduled.notify_one();
     }
 
+    /// What objects will want to know that have not been looked at yet. All at once, so that one list
+    /// serves all that it can.
+    pub fn expect(&self, objects: impl IntoIterator<Item = (String, BTreeSet<Want>)>) {
+        let now = self.clock.monotonic();
+        let mut inventory = self.lock();
+        for (object, wants) in objects {
+            if !inventory.is_watching(&object) {
+                inventory.watch(&object, self.keyed(wants), now);
+            }
+        }
+        drop(inventory);
+        self.rescheduled.notify_one();
+    }
+
     /// An object wants nothing any more.
     pub fn forget(&self, object: &str) {
         self.lock().forget(object);

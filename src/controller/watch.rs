@@ -29,7 +29,10 @@ pub(super) fn api(
 }
 
 /// What happens to objects beside being reconciled.
-pub(super) trait Departures: Send + Sync + 'static {
+pub(super) trait Attendance: Send + Sync + 'static {
+    /// All objects were listed, and are in the store.
+    fn listed(&self);
+
     /// The object with this UID is gone.
     fn gone(&self, uid: &str, object: &ObjectRef<DicomEncryption>);
 }
@@ -41,7 +44,7 @@ pub(super) fn objects(
     writer: Writer<DicomEncryption>,
     roster: Arc<Roster>,
     wake: UnboundedSender<ObjectRef<DicomEncryption>>,
-    departures: impl Departures,
+    attendance: impl Attendance,
 ) -> impl Stream<Item = Result<DicomEncryption, watcher::Error>> + Send {
     watch(objects, watcher::Config::default().any_semantic())
         .default_backoff()
@@ -52,7 +55,10 @@ pub(super) fn objects(
             Ok(event) => {
                 let noted = roster.note(event);
                 for (uid, object) in &noted.gone {
-                    departures.gone(uid, object);
+                    attendance.gone(uid, object);
+                }
+                if matches!(event, Event::InitDone) {
+                    attendance.listed();
                 }
                 for namesake in noted.namesakes {
                     // the receiver is gone only while the process ends

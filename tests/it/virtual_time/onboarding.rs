@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use azure_simulator::azure::{NamedSpec, ServiceSpec};
 use serde_json::{Value, json};
 
-use super::estate::{IDENTITY, clinic, encrypted_clinic, fields, object, object_with};
+use super::estate::{IDENTITY, SERVICE, clinic, encrypted_clinic, fields, object, object_with};
 use super::invariants::unquiet;
 use super::rig::{Rig, Settings};
-use super::trace::Entry;
+use super::trace::{AzureCall, Entry};
 
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
@@ -191,4 +192,44 @@ async fn the_key_of_a_managed_object_is_changed_by_editing_it() {
         2
     );
     rig.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_starts_among_many_objects_reads_them_by_lists() {
+    const SERVICES: usize = 120;
+    const WORKSPACES: usize = 12;
+    let mut world = encrypted_clinic();
+    world.workspaces = (0..WORKSPACES)
+        .map(|number| NamedSpec {
+            name: format!("clinic{number}"),
+            resource_group: None,
+        })
+        .collect();
+    let first = world.services.remove(0);
+    let mut objects = Vec::new();
+    for number in 0..SERVICES {
+        let workspace = format!("clinic{}", number % WORKSPACES);
+        let name = format!("service{number}");
+        let id = SERVICE
+            .replace("/clinic/", &format!("/{workspace}/"))
+            .replace("radiology", &name);
+        objects.push(object_with(&name, &json!({ "dicomServiceId": id })));
+        world.services.push(ServiceSpec {
+            name,
+            workspace: Some(workspace),
+            ..first.clone()
+        });
+    }
+    let rig = Rig::with_objects(world, Settings::default(), &objects);
+    for number in 0..SERVICES {
+        let name = format!("service{number}");
+        rig.until_ready(&name, HALF_AN_HOUR).await;
+    }
+    let entries = rig.since(0);
+    let calls = entries.iter().filter_map(Entry::azure);
+    let reads: Vec<&AzureCall> = calls.filter(|call| !call.is_write()).collect();
+    let of_services = |call: &&&AzureCall| call.is_of_service();
+    let lists = |call: &&&AzureCall| call.path().ends_with("/dicomservices");
+    assert_eq!(reads.iter().filter(of_services).count(), 0);
+    assert_eq!(reads.iter().filter(lists).count(), WORKSPACES);
 }
