@@ -15,6 +15,9 @@ use crate::virtual_time::trace::{AzureCall, Entry};
 /// Five GETs a minute for each service: the service, its identity, the vault, the key, the role.
 const NAIVE_CALLS: f64 = 300.0;
 
+/// The same, once for each service.
+const NAIVE_START: f64 = 5.0;
+
 /// Reads that come back to a subscription in an hour, 25 a second.
 const READ_BUDGET: f64 = 90_000.0;
 
@@ -33,6 +36,9 @@ const AN_HOUR: Duration = Duration::from_hours(1);
 /// A large estate is watched for a part of an hour, in which each interval fits a whole number of
 /// times, and what is counted is scaled up.
 const LARGE: usize = 1_000;
+
+/// An estate that takes as long to watch as all others together is a part of its own.
+const HUGE: usize = 10_000;
 const SHARES: u32 = 6;
 
 /// All that is measured here.
@@ -40,7 +46,11 @@ pub(crate) fn jobs() -> Vec<Job> {
     let hour = |about: &str, scale: Scale| {
         let about = about.to_owned();
         Job {
-            part: "economy",
+            part: if scale.services < HUGE {
+                "economy"
+            } else {
+                "huge"
+            },
             about: format!("watching {} services{about}", scale.services),
             work: Box::new(move || in_virtual_time(watching(scale, about))),
         }
@@ -49,12 +59,12 @@ pub(crate) fn jobs() -> Vec<Job> {
         is_open: false,
         ..Scale::of(100)
     };
-    let mut jobs: Vec<Job> = [10_000, 1_000, 100, 10]
+    let mut jobs: Vec<Job> = [HUGE, LARGE, 100, 10]
         .map(|services| hour("", Scale::of(services)))
         .into();
     jobs.push(hour("_arm", through_arm));
     jobs.push(Job {
-        part: "economy",
+        part: "onboarding",
         about: "onboarding, and a settled day after it".to_owned(),
         work: Box::new(|| in_virtual_time(onboarding())),
     });
@@ -66,6 +76,12 @@ async fn watching(scale: Scale, variant: String) -> Vec<Figure> {
     let services = scale.services;
     let shares = if services < LARGE { 1 } else { SHARES };
     let rig = settled(&scale).await;
+    let start = rig.outside.trace.take();
+    let start = start
+        .iter()
+        .filter_map(Entry::azure)
+        .filter(|call| is_arm(call))
+        .count();
     rig.pass(Duration::from_mins(10)).await;
     rig.outside.trace.take();
     rig.pass(AN_HOUR / shares).await;
@@ -101,6 +117,12 @@ async fn watching(scale: Scale, variant: String) -> Vec<Figure> {
             VAULT_LIMIT,
         ),
         Figure::new(name("throttled_calls"), count(refused), "calls", 0.0),
+        Figure::new(
+            name("arm_calls_per_service_start"),
+            count(start) / count(services),
+            "calls",
+            NAIVE_START,
+        ),
     ]
 }
 
