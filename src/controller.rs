@@ -187,12 +187,6 @@ impl watch::Attendance for Attendance {
     }
 
     fn gone(&self, uid: &str, object: &ObjectRef<DicomEncryption>) {
-        let parts = &self.context.parts;
-        parts.observer.forget(uid);
-        self.context.states.forget(uid);
-        parts.metrics.objects.object_gone(
-            object.namespace.as_deref().unwrap_or_default(),
-            &object.name,
-        );
+        self.context.let_go(uid, object);
     }
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
 
 use crate::arm::client::ArmClient;
 use crate::clock::Clock;
+use crate::crd::DicomEncryption;
 use crate::domain::plan;
 use crate::metrics::Metrics;
 use crate::observe::Observer;
@@ -76,6 +78,19 @@ pub(super) struct Context {
     /// In whose name.
     pub(super) reporter: Reporter,
     pub(super) states: States,
+}
+
+impl Context {
+    /// Forgets an object that is gone.
+    pub(super) fn let_go(&self, uid: &str, object: &ObjectRef<DicomEncryption>) {
+        self.parts.observer.forget(uid);
+        self.states.forget(uid);
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        self.parts
+            .metrics
+            .objects
+            .object_gone(namespace, &object.name);
+    }
 }
 
 /// The longest that one call to the API server may take.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt as _};
 use thiserror::Error;
 use tokio::time::timeout;
@@ -66,7 +67,12 @@ pub(super) async fn reconcile(
         desired: &desired,
         state: &state,
     };
-    pass.run().await
+    let ended = pass.run().await;
+    // what went during the pass must not be watched on, nor told of, for what the pass left behind
+    if context.roster.find(&uid).is_none() {
+        context.let_go(&uid, &ObjectRef::from_obj(&*object));
+    }
+    ended
 }
 
 async fn invalid(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use azure_simulator::azure::FaultAnswer;
 use serde_json::json;
 
 use super::estate::{SERVICE, clinic, encrypted_clinic, object, object_with};
@@ -114,6 +115,24 @@ async fn an_object_that_is_deleted_in_the_middle_causes_no_further_write() {
     rig.pass(Duration::from_hours(1)).await;
     assert_eq!(rig.writes(0).len(), 2);
     rig.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_deleted_during_a_pass_leaves_nothing_behind() {
+    for moment in (100..2_000).step_by(200) {
+        let rig = Rig::with_objects(clinic(), Settings::default(), &[]);
+        let slowly = FaultAnswer::Delay { milliseconds: 300 };
+        rig.fault("management.azure.com", slowly);
+        rig.create(&object("radiology"));
+        rig.pass(Duration::from_millis(moment)).await;
+        rig.delete("radiology");
+        rig.pass(FIVE_MINUTES).await;
+        let mark = rig.mark();
+        rig.pass(HALF_AN_HOUR).await;
+        let entries = rig.since(mark);
+        let calls = entries.iter().filter_map(Entry::azure).count();
+        assert_eq!(calls, 0, "deleted after {moment} ms");
+    }
 }
 
 #[tokio::test(start_paused = true)]
