@@ -102,6 +102,7 @@ fn access(
 
 /// Whether a loss that had ended runs again.
 fn has_relapsed(before: Option<&KeyAccessStatus>, after: &KeyAccessStatus) -> bool {
+    let before = before.filter(|before| before.lost_since.is_none());
     let ended = before.and_then(|before| before.last_loss.as_ref());
     ended.is_some_and(|ended| after.lost_since.as_ref() == Some(&ended.lost_since))
 }

@@ -212,7 +212,7 @@ pub struct EndedLossStatus {
     /// When vault, key, identity and grant were first seen good again.
     pub restored_at: Time,
     /// When the service was first seen well again. A voice that calls it ill within an hour of that
-    /// takes it back.
+    /// takes it back; the loss then runs again, and this stays.
     pub ended_at: Time,
 }
 

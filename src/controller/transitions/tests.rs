@@ -81,6 +81,7 @@ fn a_loss_that_had_not_ended_is_told_once() {
     } });
     let mut again = lost(None);
     again["state"] = json!("Recovering");
+    again["lastLoss"] = ended["lastLoss"].clone();
     let warning = vec![(true, "RecoveryResumed".to_owned())];
     assert_eq!(told(&ended, &again), warning);
     assert_eq!(told(&again, &again), []);

@@ -43,7 +43,7 @@ pub(super) fn key_access(
         restored_at: loss.and_then(|loss| loss.restored_at).map(time),
         revalidation: revalidation(plan, case),
         verified_at: verified_at(old, (good, is_good), case.now),
-        last_loss: last_loss(old, (good, loss), case),
+        last_loss: last_loss(old, good, case),
         signals: access
             .signals
             .iter()
@@ -120,25 +120,26 @@ fn verified_at(
     }
 }
 
-/// The loss that ends with this pass, else the one that ended before, unless it turns out that it
-/// did not end.
+/// The loss that ends with this pass, else the one that ended before. One that had ended and was
+/// taken up again keeps the moment of its first end: from that on its hour counts.
 fn last_loss(
     old: Option<&KeyAccessStatus>,
-    (good, running): (bool, Option<&Loss>),
+    good: bool,
     case: &Case<'_>,
 ) -> Option<EndedLossStatus> {
     let time = |at: Timestamp| Time(whole_second(at));
-    if let Some(ended) = access::remembered(case).filter(|_| good) {
-        return Some(EndedLossStatus {
-            lost_since: time(ended.since),
-            lost_seen_at: time(ended.seen_at),
-            restored_at: time(ended.restored_at.unwrap_or(case.now)),
-            ended_at: time(case.now),
-        });
-    }
-    let running = running.map(|loss| time(loss.since));
-    old.and_then(|access| access.last_loss.clone())
-        .filter(|last| running.as_ref() != Some(&last.lost_since))
+    let before = old.and_then(|access| access.last_loss.clone());
+    let Some(ended) = access::remembered(case).filter(|_| good) else {
+        return before;
+    };
+    let lost_since = time(ended.since);
+    let first = before.filter(|before| before.lost_since == lost_since);
+    Some(first.unwrap_or_else(|| EndedLossStatus {
+        lost_since,
+        lost_seen_at: time(ended.seen_at),
+        restored_at: time(ended.restored_at.unwrap_or(case.now)),
+        ended_at: time(case.now),
+    }))
 }
 
 /// Every version that the service is known to have used. The list only grows.

@@ -143,9 +143,10 @@ async fn a_service_that_was_falsely_called_well_is_brought_back_once_the_truth_i
     .await;
     let resumed = access(&rig);
     assert_eq!(resumed["lostSince"], last["lostSince"]);
-    assert_eq!(resumed["lastLoss"], Value::Null);
+    assert_eq!(resumed["lastLoss"], *last);
     rig.until_ready("radiology", Duration::from_mins(75)).await;
     assert_eq!(rig.writes(0), [PUT, PUT]);
+    assert_eq!(access(&rig)["lastLoss"], *last, "the hour is not renewed");
     rig.assert_safe();
 }
 

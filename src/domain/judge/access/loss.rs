@@ -110,9 +110,19 @@ pub(super) fn just_ended(case: &Case<'_>) -> Option<Loss> {
     })
 }
 
+/// Whether a loss runs again that had ended.
+fn is_taken_up(case: &Case<'_>, running: &Loss) -> bool {
+    let access = case.memory.access.as_ref();
+    let ended = access.and_then(|access| access.last_loss);
+    ended.is_some_and(|ended| ended.since == running.since)
+}
+
 /// The loss that runs: the one that was told before, or one that begins now.
 pub(super) fn of(case: &Case<'_>, reason: Reason, url: &KeyUrl) -> Loss {
-    if let Some(known) = remembered(case) {
+    let known = remembered(case);
+    // one that a voice took up again had ended: what is lost now is a loss of its own, of which that
+    // voice may have told first
+    if let Some(known) = known.filter(|known| !is_taken_up(case, known)) {
         // it is lost again before it came back: the same loss, as far as the service can tell
         return Loss {
             restored_at: None,

@@ -191,3 +191,25 @@ fn data_from_the_service_stands_against_a_voice_that_lags_behind_the_end_of_a_lo
     });
     assert_eq!(facts.plan().access.state, KeyAccessState::Accessible);
 }
+
+#[test]
+fn what_is_lost_after_a_voice_took_up_an_ended_loss_is_a_loss_of_its_own() {
+    let facts = Facts::settled().with(|facts| {
+        let access = facts.memory.access.as_mut().unwrap();
+        access.state = KeyAccessState::Recovering;
+        access.lost_since = Some(at(-4_200));
+        access.restored_at = Some(at(-3_600));
+        access.verified_at = Some(at(-3_000));
+        access.last_loss = Some(EndedLoss {
+            since: at(-4_200),
+            seen_at: at(-4_200),
+            restored_at: at(-3_600),
+            ended_at: at(-3_000),
+        });
+        facts.memory.watched_at = Some(at(-30));
+        facts.grants().clear();
+    });
+    let access = facts.plan().access;
+    assert_eq!(access.state, KeyAccessState::Lost, "{access:?}");
+    assert_eq!(access.loss.unwrap().since, at(0));
+}
