@@ -92,9 +92,20 @@ fn encrypted(case: &Case<'_>, service: &Service, url: &KeyUrl) -> Access {
         Conclusion::Accessible(message) => accessible(case, (url, &vault), message),
         Conclusion::Lost(verdict) => lost(case, url, &verdict),
         Conclusion::Doubt(verdict) => kept(case, verdict),
-        // it takes back what ended a loss a short time ago: with that loss, two signals agree
         Conclusion::Unwell(doubt) => match loss::just_ended(case) {
-            Some(loss) => recovery::judge((case, loss), service, (url, &vault), &signals),
+            Some(loss) => {
+                // it takes back what ended that loss: with it, two signals agree
+                let resumed = recovery::judge((case, loss), service, (url, &vault), &signals);
+                // unless it tells of a new one, which the links would show
+                if resumed.loss.is_some() && !is_one_look(case, (url, &vault)) {
+                    Access {
+                        next: Next::Look,
+                        ..unknown(doubt)
+                    }
+                } else {
+                    resumed
+                }
+            }
             None => unknown(doubt),
         },
         // what was lost has not been seen good again yet

@@ -4,7 +4,8 @@ use k8s_openapi::jiff::SignedDuration;
 
 use crate::crd::{KeyAccessState, Reason};
 use crate::domain::fact::{Denial, Fact, Seen};
-use crate::domain::fixtures::{Facts, INTERVAL, absent, at, health};
+use crate::domain::fixtures::{Facts, INTERVAL, OLD, absent, at, health, key_version, url};
+use crate::domain::judge::Next;
 use crate::domain::memory::EndedLoss;
 use crate::domain::observed::{Canary, Health, HealthState};
 use crate::domain::plan::Plan;
@@ -212,4 +213,24 @@ fn what_is_lost_after_a_voice_took_up_an_ended_loss_is_a_loss_of_its_own() {
     let access = facts.plan().access;
     assert_eq!(access.state, KeyAccessState::Lost, "{access:?}");
     assert_eq!(access.loss.unwrap().since, at(0));
+}
+
+#[test]
+fn an_ended_loss_is_taken_up_again_only_after_a_look_at_all_links() {
+    let facts = Facts::settled().with(|facts| {
+        facts.memory.access.as_mut().unwrap().last_loss = Some(EndedLoss {
+            since: at(-900),
+            seen_at: at(-900),
+            restored_at: at(-800),
+            ended_at: at(-60),
+        });
+        facts.observed.health = heard(HealthState::Unavailable);
+        let version = key_version(-9_000);
+        let earlier = Fact::present(version, at(-20), INTERVAL);
+        facts.observed.versions.insert(url(OLD), earlier);
+    });
+    let planned = facts.plan();
+    assert_eq!(planned.access.next, Next::Look, "{:?}", planned.access);
+    assert_eq!(planned.access.state, KeyAccessState::Unknown);
+    assert!(!planned.begin_revalidation);
 }
