@@ -35,6 +35,16 @@ async fn lost_for(rig: &Rig, minutes: u32) {
     rig.change(&format!("{KEY} enabled"));
 }
 
+/// The key is away for longer than the window, and the PUT that then brings the service back fails.
+async fn revalidation_fails(rig: &Rig) {
+    rig.change(&format!("{KEY} disabled"));
+    rig.pass(40 * MINUTE).await;
+    rig.change("service radiology operation-fails");
+    rig.change(&format!("{KEY} enabled"));
+    rig.until_condition("radiology", "Stalled=True/RevalidationFailed", 15 * MINUTE)
+        .await;
+}
+
 fn access(rig: &Rig) -> Value {
     rig.status("radiology")["keyAccess"].clone()
 }
@@ -98,12 +108,7 @@ async fn with_manual_revalidation_the_put_is_left_to_a_person_and_its_effect_is_
 #[tokio::test(start_paused = true)]
 async fn a_put_that_fails_is_told_for_support_and_repeated_after_an_hour() {
     let rig = settled(json!({})).await;
-    rig.change(&format!("{KEY} disabled"));
-    rig.pass(40 * MINUTE).await;
-    rig.change("service radiology operation-fails");
-    rig.change(&format!("{KEY} enabled"));
-    rig.until_condition("radiology", "Stalled=True/RevalidationFailed", 15 * MINUTE)
-        .await;
+    revalidation_fails(&rig).await;
     let told = rig.condition("radiology", "Stalled").unwrap();
     let told = told["message"].as_str().unwrap().to_owned();
     for words in [
@@ -122,12 +127,7 @@ async fn a_put_that_fails_is_told_for_support_and_repeated_after_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_was_falsely_called_well_is_brought_back_once_the_truth_is_told() {
     let mut rig = settled(json!({})).await;
-    rig.change(&format!("{KEY} disabled"));
-    rig.pass(40 * MINUTE).await;
-    rig.change("service radiology operation-fails");
-    rig.change(&format!("{KEY} enabled"));
-    rig.until_condition("radiology", "Stalled=True/RevalidationFailed", 15 * MINUTE)
-        .await;
+    revalidation_fails(&rig).await;
     rig.change("health radiology available");
     rig.until_ready("radiology", 2 * MINUTE).await;
     let ended = access(&rig);

@@ -7,7 +7,7 @@ use crate::domain::fact::{Denial, Fact, Seen};
 use crate::domain::fixtures::{Facts, INTERVAL, OLD, absent, at, health, key_version, url};
 use crate::domain::judge::Next;
 use crate::domain::memory::EndedLoss;
-use crate::domain::observed::{Canary, Health, HealthState};
+use crate::domain::observed::{Canary, Health, HealthState, Provisioning};
 use crate::domain::plan::Plan;
 
 /// What was last told, what is known now, and what is told then.
@@ -178,19 +178,32 @@ fn a_voice_that_calls_the_service_ill_within_an_hour_takes_back_the_end_of_a_los
     }
 }
 
-#[test]
-fn data_from_the_service_stands_against_a_voice_that_lags_behind_the_end_of_a_loss() {
-    let facts = Facts::settled().with(|facts| {
+/// A loss that ended a minute ago, long after the service was given time to see its key again, and a
+/// Resource Health that calls the service ill.
+fn ended_and_called_ill() -> Facts {
+    Facts::settled().with(|facts| {
         facts.memory.access.as_mut().unwrap().last_loss = Some(EndedLoss {
             since: at(-900),
             seen_at: at(-900),
-            restored_at: at(-300),
+            restored_at: at(-800),
             ended_at: at(-60),
         });
         facts.observed.health = heard(HealthState::Unavailable);
-        facts.observed.canary = Some(Fact::present(Canary::Serving, at(0), INTERVAL));
-    });
-    assert_eq!(facts.plan().access.state, KeyAccessState::Accessible);
+    })
+}
+
+#[test]
+fn data_from_the_service_stands_against_a_voice_that_lags_behind_the_end_of_a_loss() {
+    for operation in [
+        Provisioning::Succeeded,
+        Provisioning::Busy("Updating".to_owned()),
+    ] {
+        let facts = ended_and_called_ill().with(|facts| {
+            facts.observed.canary = Some(Fact::present(Canary::Serving, at(0), INTERVAL));
+            facts.service().provisioning = operation;
+        });
+        assert_eq!(facts.plan().access.state, KeyAccessState::Accessible);
+    }
 }
 
 #[test]
@@ -217,14 +230,7 @@ fn what_is_lost_after_a_voice_took_up_an_ended_loss_is_a_loss_of_its_own() {
 
 #[test]
 fn an_ended_loss_is_taken_up_again_only_after_a_look_at_all_links() {
-    let facts = Facts::settled().with(|facts| {
-        facts.memory.access.as_mut().unwrap().last_loss = Some(EndedLoss {
-            since: at(-900),
-            seen_at: at(-900),
-            restored_at: at(-800),
-            ended_at: at(-60),
-        });
-        facts.observed.health = heard(HealthState::Unavailable);
+    let facts = ended_and_called_ill().with(|facts| {
         let version = key_version(-9_000);
         let earlier = Fact::present(version, at(-20), INTERVAL);
         facts.observed.versions.insert(url(OLD), earlier);
