@@ -14,7 +14,7 @@ use crate::jobs::Job;
 use crate::naive::{self, Call};
 use crate::process::{self, Used};
 use crate::real::estate::Estate;
-use crate::real::operator::{Operator, within};
+use crate::real::operator::{Operator, polled, within};
 use crate::scale::Scale;
 use crate::spot;
 
@@ -98,14 +98,15 @@ fn apply_to_key_url(access: &Access) -> Vec<Figure> {
 /// The calls to ARM from this number on, up to the PUT of a DICOM service, once that is there.
 fn calls_until_key(estate: &Estate, mark: usize) -> Vec<Call> {
     let mark = u64::try_from(mark).unwrap();
-    loop {
+    // what is measured takes a few hundred milliseconds
+    let pace = (Duration::from_millis(1), A_MINUTE);
+    polled(pace, "the PUT with the key url", || {
         let exchanges = estate.exchanges(mark);
         let calls: Vec<Call> = exchanges.iter().filter_map(Call::from_exchange).collect();
-        if let Some(last) = calls.iter().position(Call::sets_key) {
-            return calls.into_iter().take(last + 1).collect();
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+        let last = calls.iter().position(Call::sets_key);
+        let last = last.ok_or_else(|| format!("{} calls to Azure", calls.len()))?;
+        Ok(calls.into_iter().take(last + 1).collect())
+    })
 }
 
 /// A thousand objects beside one, and beside a client that reads five things and decides nothing.

@@ -144,12 +144,17 @@ pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Result<T, String>)
 }
 
 /// The same with a limit of its own.
+pub(crate) fn within<T>(limit: Duration, what: &str, look: impl FnMut() -> Result<T, String>) -> T {
+    polled((PAUSE, limit), what, look)
+}
+
+/// The same with a pause of its own between two looks.
 #[expect(
     clippy::disallowed_methods,
     reason = "processes and sockets keep the wall clock"
 )]
-pub(crate) fn within<T>(
-    limit: Duration,
+pub(crate) fn polled<T>(
+    (pause, limit): (Duration, Duration),
     what: &str,
     mut look: impl FnMut() -> Result<T, String>,
 ) -> T {
@@ -160,7 +165,7 @@ pub(crate) fn within<T>(
             Err(seen) => seen,
         };
         assert!(began.elapsed() < limit, "waited in vain for {what}: {seen}");
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
 }
 
