@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::crd::{
     ConditionType, DicomEncryptionStatus, KeyAccessState, KeyAccessStatus, KeyVersionStatus,
-    RevalidationOutcome,
+    RevalidationOutcome, SignalWord,
 };
 
 /// Something that an event tells of.
@@ -89,7 +89,7 @@ fn access(
             told.push(watched(true, "KeyAccessAtRisk", note));
         }
         KeyAccessState::Recovering if has_relapsed(before, after) => {
-            told.push(watched(true, "RecoveryResumed", note));
+            told.push(watched(true, "RecoveryResumed", not_over(after, &note)));
         }
         KeyAccessState::Lost
         | KeyAccessState::Accessible
@@ -105,6 +105,21 @@ fn has_relapsed(before: Option<&KeyAccessStatus>, after: &KeyAccessStatus) -> bo
     let before = before.filter(|before| before.lost_since.is_none());
     let ended = before.and_then(|before| before.last_loss.as_ref());
     ended.is_some_and(|ended| after.lost_since.as_ref() == Some(&ended.lost_since))
+}
+
+/// Who says that a loss is not over that had ended, and what follows.
+fn not_over(after: &KeyAccessStatus, note: &str) -> String {
+    let since = after.lost_since.as_ref().map(|since| since.0);
+    let bad = after
+        .signals
+        .iter()
+        .filter(|signal| signal.says == SignalWord::Bad);
+    let told: Vec<&str> = bad.filter_map(|signal| signal.message.as_deref()).collect();
+    format!(
+        "the loss since {:.0} is not over: {}; {note}",
+        since.unwrap_or_default(),
+        told.join("; ")
+    )
 }
 
 /// How long access was away, when it was.

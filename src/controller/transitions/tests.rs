@@ -82,10 +82,19 @@ fn a_loss_that_had_not_ended_is_told_once() {
     let mut again = lost(None);
     again["state"] = json!("Recovering");
     again["lastLoss"] = ended["lastLoss"].clone();
+    again["signals"] = json!([
+        { "name": "Key", "says": "Good" },
+        { "name": "ResourceHealth", "says": "Bad", "message": "Azure calls it unavailable" },
+    ]);
     let warning = vec![(true, "RecoveryResumed".to_owned())];
     assert_eq!(told(&ended, &again), warning);
     assert_eq!(told(&again, &again), []);
     assert_eq!(told(&lost(None), &again), []);
+    let versions = json!([]);
+    let (old, new) = (status(&ended, &versions), status(&again, &versions));
+    let resumed = transitions(Some(&old), &new, NOW.parse().unwrap()).remove(0);
+    let why = "the loss since 2026-03-01T08:20:00Z is not over: Azure calls it unavailable; ";
+    assert!(resumed.note.starts_with(why), "{resumed:?}");
 }
 
 #[test]
