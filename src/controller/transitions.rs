@@ -114,11 +114,13 @@ fn not_over(after: &KeyAccessStatus, note: &str) -> String {
         .signals
         .iter()
         .filter(|signal| signal.says == SignalWord::Bad);
-    let told: Vec<&str> = bad.filter_map(|signal| signal.message.as_deref()).collect();
+    let told = bad.filter_map(|signal| signal.message.as_deref());
+    let untold = told.filter(|message| !note.contains(message));
+    let all: Vec<&str> = untold.chain([note]).collect();
     format!(
-        "the loss since {:.0} is not over: {}; {note}",
+        "the loss since {:.0} is not over: {}",
         since.unwrap_or_default(),
-        told.join("; ")
+        all.join("; ")
     )
 }
 

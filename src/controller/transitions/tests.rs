@@ -90,11 +90,17 @@ fn a_loss_that_had_not_ended_is_told_once() {
     assert_eq!(told(&ended, &again), warning);
     assert_eq!(told(&again, &again), []);
     assert_eq!(told(&lost(None), &again), []);
-    let versions = json!([]);
-    let (old, new) = (status(&ended, &versions), status(&again, &versions));
-    let resumed = transitions(Some(&old), &new, NOW.parse().unwrap()).remove(0);
+    let note = |after: &Value| {
+        let versions = json!([]);
+        let (old, new) = (status(&ended, &versions), status(after, &versions));
+        let mut told = transitions(Some(&old), &new, NOW.parse().unwrap());
+        told.remove(0).note
+    };
     let why = "the loss since 2026-03-01T08:20:00Z is not over: Azure calls it unavailable; ";
-    assert!(resumed.note.starts_with(why), "{resumed:?}");
+    assert!(note(&again).starts_with(why), "{}", note(&again));
+    again["signals"][1]["message"] = json!("the key is disabled");
+    let once = "the loss since 2026-03-01T08:20:00Z is not over: the key is disabled";
+    assert_eq!(note(&again), once);
 }
 
 #[test]
